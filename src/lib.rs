@@ -1,0 +1,35 @@
+//! winstorm: a deterministic discrete-event simulator for Windows-style naming and failover.
+//!
+//! The protocol modules (`nbt`, `wins`) are state machines that know bytes and deadlines but neither
+//! sockets nor clocks. The simulator (`sim`) joins them to simulated hosts, disks and networks and runs
+//! everything in one seeded event loop. A module depends only on modules above it in this list.
+
+#![forbid(unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
+
+/// Time, chance, digests and the shape of a machine: what every other module stands on.
+pub mod base;
+/// The command line.
+pub mod cli;
+/// Running scenarios: one seed, twice, many.
+pub mod explore;
+/// Faults as data: what breaks, when, for how long.
+pub mod faults;
+/// What is observed and judged: series, histograms, convergence, expectations.
+pub mod measure;
+/// The NetBT client: claims, defends, refreshes, releases and resolves names.
+pub mod nbt;
+/// The simulated network: subnets, routers, links, datagrams, streams and faults on packets.
+pub mod net;
+/// What people read: summary, charts, captures, tables.
+pub mod report;
+/// Scenario files: schema, pointed errors, expansion into a plan.
+pub mod scenario;
+/// The event loop, and the hosts it runs: clock, processor, disk, life and death.
+pub mod sim;
+/// The WINS server: registration, query, challenge, scavenging, replication, store.
+pub mod wins;
+/// Bytes to values and back, without state: NetBIOS names, name service, WINS replication.
+pub mod wire;
+/// What clients do all day: boot storms, look-ups, churn, roaming.
+pub mod workload;

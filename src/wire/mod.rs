@@ -1,0 +1,8 @@
+//! Bytes to values and back, without state.
+//!
+//! Decoding never panics and loses nothing: what decodes encodes to the same bytes. Unknown codes are kept.
+
+mod name;
+pub mod name_service;
+
+pub use name::{NameError, NetbiosName, ScopeId, Suffix};
