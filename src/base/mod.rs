@@ -10,6 +10,6 @@ mod time;
 
 pub use digest::{Digest, hash_bytes, hash_path};
 pub use machine::{ByteRange, Machine, Now, Outbox};
-pub use rng::{Odds, Stream, Streams};
+pub use rng::{Odds, RestingStream, Stream, Streams};
 pub use schedule::{ActorId, ChannelId, Event, EventId, Scheduler, TimerId};
 pub use time::{SimDuration, SimTime, WallTime};

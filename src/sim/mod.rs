@@ -1,1 +1,4 @@
-//! To be written.
+//! The event loop, and the hosts it runs: clock, processor, disk, life and death.
+
+pub mod clock;
+pub mod cpu;
