@@ -180,11 +180,7 @@ mod tests {
         }
         assert_eq!(
             order,
-            [
-                ((Work::Registration, 1), 40),
-                ((Work::Query, 4), 2),
-                ((Work::Registration, 2), 40),
-            ]
+            [((Work::Registration, 1), 40), ((Work::Query, 4), 2), ((Work::Registration, 2), 40),]
         );
     }
 
