@@ -30,6 +30,9 @@ pub enum NameError {
     /// Nothing before the suffix.
     #[error("the name is empty")]
     Empty,
+    /// A scope with an empty label, a label over 63 bytes, or more than [`ScopeId::LEN_MAX`] bytes.
+    #[error("`{0}` is no scope: labels of 1 to 63 bytes joined by dots, {max} bytes at most", max = ScopeId::LEN_MAX)]
+    BadScope(String),
 }
 
 impl Suffix {
@@ -105,9 +108,24 @@ impl ScopeId {
     pub fn none() -> ScopeId {
         ScopeId::default()
     }
-    /// A scope from its text, such as `sales.example`.
-    pub fn new(text: &[u8]) -> ScopeId {
-        ScopeId(text.into())
+    /// The longest scope text a packet may carry.
+    ///
+    /// RFC 1002 4.1 ends a whole encoded name at 255 bytes, which leaves 220 for the text; WINS stores
+    /// up to [`ScopeId::STORED_MAX`] and answers SRV_ERR beyond that, so longer ones must be readable.
+    pub const LEN_MAX: usize = 255;
+    /// The longest scope text a WINS server stores.
+    pub const STORED_MAX: usize = 237;
+    /// The longest label (RFC 1002 4.1: the two high bits of the length byte are zero).
+    pub const LABEL_MAX: usize = 63;
+
+    /// A scope from its text, such as `sales.example`; the empty text is no scope.
+    pub fn new(text: &[u8]) -> Result<ScopeId, NameError> {
+        let fits = |label: &[u8]| (1..=ScopeId::LABEL_MAX).contains(&label.len());
+        let good = text.len() <= ScopeId::LEN_MAX && text.split(|&b| b == b'.').all(fits);
+        if !good && !text.is_empty() {
+            return Err(NameError::BadScope(String::from_utf8_lossy(text).into_owned()));
+        }
+        Ok(ScopeId(text.into()))
     }
     /// The text, without a leading dot.
     pub fn as_bytes(&self) -> &[u8] {
@@ -116,6 +134,108 @@ impl ScopeId {
     /// Whether there is none.
     pub fn is_none(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// First-level encoding of names in packets (RFC 1001 14.1, RFC 1002 4.1).
+pub(super) mod first_level {
+    use super::{NetbiosName, ScopeId};
+
+    /// The encoded name without scope: length byte, 32 letters, root.
+    const PLAIN_LEN: usize = 34;
+    /// The length byte of the first label.
+    const LETTERS: usize = 32;
+
+    /// Appends the encoded name.
+    pub(in crate::wire) fn encode(name: &NetbiosName, scope: &ScopeId, out: &mut Vec<u8>) {
+        let mut plain = [0; PLAIN_LEN];
+        plain[0] = LETTERS as u8;
+        for (pair, byte) in plain[1..=LETTERS].chunks_exact_mut(2).zip(name.as_bytes()) {
+            pair[0] = b'A' + (byte >> 4);
+            pair[1] = b'A' + (byte & 0x0F);
+        }
+        if scope.is_none() {
+            out.extend_from_slice(&plain);
+            return;
+        }
+        out.extend_from_slice(&plain[..=LETTERS]);
+        for label in scope.as_bytes().split(|&b| b == b'.') {
+            out.push(label.len() as u8);
+            out.extend_from_slice(label);
+        }
+        out.push(0);
+    }
+
+    /// Why a name could not be read.
+    pub(in crate::wire) enum Flaw {
+        /// The bytes end inside it.
+        Short,
+        /// No name: see `DecodeError::BadName`.
+        Bad,
+        /// It goes on elsewhere in the packet.
+        Pointer,
+    }
+
+    /// Reads a name at the start of `bytes`: the name, its scope and its encoded length.
+    pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<(NetbiosName, ScopeId, usize), Flaw> {
+        match bytes.first() {
+            None => return Err(Flaw::Short),
+            Some(&len) if len as usize == LETTERS => {}
+            Some(&len) if len >= 0xC0 => return Err(Flaw::Pointer),
+            Some(_) => return Err(Flaw::Bad),
+        }
+        let letters = bytes.get(1..=LETTERS).ok_or(Flaw::Short)?;
+        let mut raw = [0; 16];
+        let mut high_bits = 0;
+        for (byte, pair) in raw.iter_mut().zip(letters.chunks_exact(2)) {
+            let (high, low) = (pair[0].wrapping_sub(b'A'), pair[1].wrapping_sub(b'A'));
+            high_bits |= high | low;
+            *byte = high << 4 | low & 0x0F;
+        }
+        if high_bits > 0x0F {
+            return Err(Flaw::Bad);
+        }
+        let name = NetbiosName::from_bytes(raw);
+        match bytes.get(LETTERS + 1) {
+            None => Err(Flaw::Short),
+            Some(0) => Ok((name, ScopeId::none(), PLAIN_LEN)),
+            Some(_) => {
+                let (scope, len) = decode_scope(&bytes[LETTERS + 1..])?;
+                Ok((name, scope, LETTERS + 1 + len))
+            }
+        }
+    }
+
+    /// Reads scope labels and their root byte. A dot inside a label could not be told from a border
+    /// between labels in the text, so it is refused rather than lost.
+    fn decode_scope(bytes: &[u8]) -> Result<(ScopeId, usize), Flaw> {
+        let mut end = 0;
+        loop {
+            let len = *bytes.get(end).ok_or(Flaw::Short)? as usize;
+            if len == 0 {
+                break;
+            }
+            if len > ScopeId::LABEL_MAX {
+                return Err(if len >= 0xC0 { Flaw::Pointer } else { Flaw::Bad });
+            }
+            if end + len > ScopeId::LEN_MAX {
+                return Err(Flaw::Bad);
+            }
+            let label = bytes.get(end + 1..end + 1 + len).ok_or(Flaw::Short)?;
+            if label.contains(&b'.') {
+                return Err(Flaw::Bad);
+            }
+            end += 1 + len;
+        }
+        // The length byte of every label but the first becomes the dot before it.
+        let mut text: Box<[u8]> = bytes[1..end].into();
+        let mut at = bytes[0] as usize;
+        while at < text.len() {
+            let len = text[at] as usize;
+            text[at] = b'.';
+            at += 1 + len;
+        }
+        Ok((ScopeId(text), end + 1))
     }
 }
 

@@ -1,0 +1,149 @@
+//! Name service packets to values and back.
+//!
+//! The layout is RFC 1002 4.2.1: header of 12 bytes, question, answer, authority, additional. Counts say
+//! which of the four are there; a count above one is refused.
+
+use super::{DecodeError, Flags, NamePacket, Question, Record};
+use crate::wire::name::{NetbiosName, ScopeId, first_level};
+
+/// Bytes of the header.
+pub(super) const HEADER_LEN: usize = 12;
+/// The pointer to the name right after the header.
+pub(super) const FIRST_NAME: u16 = 0xC000 | HEADER_LEN as u16;
+
+/// The transaction id and flags of a packet, without a look at the rest; `None` if it is shorter than a
+/// header.
+pub fn peek(bytes: &[u8]) -> Option<(u16, Flags)> {
+    let header = bytes.get(..HEADER_LEN)?;
+    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    Some((word(0), Flags(word(2))))
+}
+
+impl<'a> NamePacket<'a> {
+    /// Reads a packet. Bytes after the last record are kept in `trailing`.
+    pub fn decode(bytes: &'a [u8]) -> Result<NamePacket<'a>, DecodeError> {
+        let mut reader = Reader { bytes, at: 0 };
+        let id = reader.u16()?;
+        let flags = Flags(reader.u16()?);
+        let counts = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
+        if counts.iter().any(|&count| count > 1) {
+            let [questions, answers, authority, additional] = counts;
+            return Err(DecodeError::Counts(questions, answers, authority, additional));
+        }
+        let [questions, answers, authority, additional] = counts.map(|count| count == 1);
+        Ok(NamePacket {
+            id,
+            flags,
+            question: if questions { Some(reader.question()?) } else { None },
+            answer: if answers { Some(reader.record()?) } else { None },
+            authority: if authority { Some(reader.record()?) } else { None },
+            additional: if additional { Some(reader.record()?) } else { None },
+            trailing: &bytes[reader.at..],
+        })
+    }
+
+    /// Appends the packet's bytes. Record data beyond 65,535 bytes are cut off.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let counts = [
+            self.question.is_some(),
+            self.answer.is_some(),
+            self.authority.is_some(),
+            self.additional.is_some(),
+        ];
+        push_header(self.id, self.flags, counts, out);
+        if let Some(question) = &self.question {
+            first_level::encode(&question.name, &question.scope, out);
+            out.extend_from_slice(&question.rr_type.to_be_bytes());
+            out.extend_from_slice(&question.class.to_be_bytes());
+        }
+        for record in [&self.answer, &self.authority, &self.additional].into_iter().flatten() {
+            match &record.name {
+                None => out.extend_from_slice(&FIRST_NAME.to_be_bytes()),
+                Some((name, scope)) => first_level::encode(name, scope, out),
+            }
+            let rdlength = record.rdata.len().min(u16::MAX as usize);
+            push_record_head(record.rr_type, record.class, record.ttl, rdlength as u16, out);
+            out.extend_from_slice(&record.rdata[..rdlength]);
+        }
+        out.extend_from_slice(self.trailing);
+    }
+}
+
+/// Appends the header; `counts` says which sections follow.
+#[inline]
+pub(super) fn push_header(id: u16, flags: Flags, counts: [bool; 4], out: &mut Vec<u8>) {
+    let ([i0, i1], [f0, f1]) = (id.to_be_bytes(), flags.0.to_be_bytes());
+    let [questions, answers, authority, additional] = counts.map(u8::from);
+    let header = [i0, i1, f0, f1, 0, questions, 0, answers, 0, authority, 0, additional];
+    out.extend_from_slice(&header);
+}
+
+/// Appends what stands between a record's name and its data.
+#[inline]
+pub(super) fn push_record_head(
+    rr_type: u16,
+    class: u16,
+    ttl: u32,
+    rdlength: u16,
+    out: &mut Vec<u8>,
+) {
+    let mut head = [0; 10];
+    head[0..2].copy_from_slice(&rr_type.to_be_bytes());
+    head[2..4].copy_from_slice(&class.to_be_bytes());
+    head[4..8].copy_from_slice(&ttl.to_be_bytes());
+    head[8..10].copy_from_slice(&rdlength.to_be_bytes());
+    out.extend_from_slice(&head);
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let end = self.at + len;
+        let taken = self.bytes.get(self.at..end).ok_or(DecodeError::Truncated(self.bytes.len()))?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn u16(&mut self) -> Result<u16, DecodeError> {
+        self.take(2).map(|b| u16::from_be_bytes([b[0], b[1]]))
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        self.take(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
+    }
+
+    fn name(&mut self) -> Result<(NetbiosName, ScopeId), DecodeError> {
+        match first_level::decode(&self.bytes[self.at..]) {
+            Ok((name, scope, len)) => {
+                self.at += len;
+                Ok((name, scope))
+            }
+            Err(first_level::Flaw::Short) => Err(DecodeError::Truncated(self.bytes.len())),
+            Err(first_level::Flaw::Bad) => Err(DecodeError::BadName(self.at)),
+            Err(first_level::Flaw::Pointer) => Err(DecodeError::BadPointer(self.at)),
+        }
+    }
+
+    fn question(&mut self) -> Result<Question, DecodeError> {
+        let (name, scope) = self.name()?;
+        Ok(Question { name, scope, rr_type: self.u16()?, class: self.u16()? })
+    }
+
+    /// A record's name is given in full, or as the pointer to a first name that stands before it.
+    fn record(&mut self) -> Result<Record<'a>, DecodeError> {
+        let points = self.bytes.get(self.at..self.at + 2) == Some(&FIRST_NAME.to_be_bytes());
+        let name = if points && self.at > HEADER_LEN {
+            self.at += 2;
+            None
+        } else {
+            Some(self.name()?)
+        };
+        let (rr_type, class, ttl) = (self.u16()?, self.u16()?, self.u32()?);
+        let rdlength = self.u16()?;
+        Ok(Record { name, rr_type, class, ttl, rdata: self.take(rdlength as usize)? })
+    }
+}
