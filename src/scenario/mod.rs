@@ -1,1 +1,21 @@
-//! To be written.
+//! Scenario files: a strict TOML language, pointed errors, and expansion into a [`Plan`].
+//!
+//! A file becomes a plan in one step: every name is resolved to an index, every default is filled in,
+//! every template expanded, every mistake found. What comes out is plain data the world is built from;
+//! what does not hold together never comes out at all.
+
+mod plan;
+mod story;
+
+pub use plan::{
+    Boot, Bytes, ClockPlan, CommitMode, CpuPlan, DiskPlan, DomainPlan, DomainRef, DurationRange,
+    GroupPlan, GroupRef, HostPlan, HostProfile, HostRef, LinkEnd, LinkPlan, LinkRef, NbtPlan,
+    NbtRole, OnPowerCut, Override, OverrideValue, OwnName, Plan, PullPlan, PushPlan, RouterPlan,
+    RouterRef, StaticFile, StaticKind, StaticPlan, SubnetPlan, SubnetRef, WinsPlan, WinsTimers,
+};
+pub use story::{
+    Amount, ArrivalLaw, Choose, Condition, ExpectKind, ExpectPlan, FaultKind, FaultPlan, FaultRef,
+    FaultSchedule, Figure, GapLaw, HostTarget, Limit, LookupTarget, LookupsPlan, Moment,
+    PacketScope, Period, ProbeKind, ProbePlan, RecordMatch, RecordStateWord, ReplicateDirection,
+    Side, StepKind, StepPlan, StepRef, Value, VaryPlan, WorkloadKind, WorkloadPlan, WorkloadRef,
+};

@@ -1,0 +1,662 @@
+//! The moving part of a plan: what clients do, what breaks, what operators do, what must hold.
+//!
+//! Rules as for the rest of the plan: indices instead of names, defaults filled in. Sets of hosts are
+//! lists in plan order; where a fault says "one of" or "half of", the drawing is left to the run.
+
+use super::plan::{
+    DurationRange, HostRef, LinkRef, OwnName, PullPlan, PushPlan, RouterRef, StaticFile,
+    StaticKind, StaticPlan, SubnetRef, index_type,
+};
+use crate::base::{Odds, SimDuration, SimTime};
+use crate::wire::NetbiosName;
+use std::net::Ipv4Addr;
+
+index_type!(
+    /// An index into [`Plan::workloads`](super::Plan::workloads).
+    WorkloadRef
+);
+index_type!(
+    /// An index into [`Plan::faults`](super::Plan::faults).
+    FaultRef
+);
+index_type!(
+    /// An index into [`Plan::steps`](super::Plan::steps).
+    StepRef
+);
+
+/// Something clients do.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WorkloadPlan {
+    /// Its name.
+    pub name: String,
+    /// What is done.
+    pub kind: WorkloadKind,
+}
+
+/// What clients do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum WorkloadKind {
+    /// Many hosts are switched on within a short time.
+    BootStorm {
+        /// Which; each of them has [`Boot::ByWorkload`](super::Boot::ByWorkload) with this workload.
+        hosts: Vec<HostRef>,
+        /// When the first may start.
+        at: SimTime,
+        /// In how much time all have started.
+        within: SimDuration,
+        /// How they spread over that time.
+        law: ArrivalLaw,
+    },
+    /// Hosts look names up.
+    Lookups(LookupsPlan),
+    /// Hosts are switched off and on again.
+    Churn {
+        /// Which.
+        hosts: Vec<HostRef>,
+        /// Mean time a host is on between two outages, exponentially distributed.
+        every: SimDuration,
+        /// How long it stays off.
+        off_for: DurationRange,
+        /// Whether it shuts down cleanly and releases its names, or loses power.
+        clean: bool,
+        /// When this begins.
+        from: SimTime,
+        /// When it ends; hosts that are off then come back.
+        until: SimTime,
+    },
+    /// Hosts move to another subnet, with a new address there.
+    Roaming {
+        /// Which.
+        hosts: Vec<HostRef>,
+        /// Where to; one of them is drawn, never the subnet it is on. The first address nobody uses is taken.
+        to: Vec<SubnetRef>,
+        /// Mean time a host stays in one place, exponentially distributed.
+        every: SimDuration,
+        /// When this begins.
+        from: SimTime,
+        /// When it ends.
+        until: SimTime,
+    },
+}
+
+/// Look-ups by many hosts.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LookupsPlan {
+    /// Who asks.
+    pub hosts: Vec<HostRef>,
+    /// What they ask for; one is drawn each time, never the asker itself.
+    pub targets: Vec<LookupTarget>,
+    /// Mean time between two look-ups of one host.
+    pub every: SimDuration,
+    /// How the gaps are distributed.
+    pub law: GapLaw,
+    /// When this begins.
+    pub from: SimTime,
+    /// When it ends.
+    pub until: SimTime,
+    /// Whether a look-up may be answered from the client's own name cache.
+    pub use_cache: bool,
+}
+
+/// A name to look up.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct LookupTarget {
+    /// The name.
+    pub name: NetbiosName,
+    /// The host that should hold it, if it is a host's name: its address is the right answer.
+    pub host: Option<HostRef>,
+}
+
+/// How arrivals spread over a stretch of time.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum ArrivalLaw {
+    /// Evenly at random.
+    #[default]
+    Uniform,
+    /// Many at first, ever fewer later (mean a third of the stretch, cut off at its end).
+    Exponential,
+    /// Half of all in the first tenth, the rest evenly.
+    BurstFront,
+}
+
+/// How gaps between repeated actions are distributed.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum GapLaw {
+    /// Exponentially (independent users).
+    #[default]
+    Exponential,
+    /// Evenly from zero to twice the mean.
+    Uniform,
+    /// Always the mean, each host with a random start.
+    Fixed,
+}
+
+/// How many of a set.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Choose {
+    /// Every one.
+    All,
+    /// One of them, drawn.
+    One,
+    /// Half of them (rounded up), drawn.
+    Half,
+    /// This many, drawn; at most all.
+    Count(u32),
+}
+
+/// Hosts something happens to, drawn anew at each occurrence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostTarget {
+    /// From which hosts.
+    pub hosts: Vec<HostRef>,
+    /// How many of them.
+    pub choose: Choose,
+}
+
+/// A fault.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FaultPlan {
+    /// Its label: given by the file, or made from what it does (`power_cut wins-a`). Unique.
+    pub label: String,
+    /// What breaks.
+    pub kind: FaultKind,
+    /// When.
+    pub schedule: FaultSchedule,
+    /// How long, drawn each time; `None` for the rest of the run, and for faults that are over at once.
+    pub lasts: Option<DurationRange>,
+}
+
+/// When a fault happens.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum FaultSchedule {
+    /// Once.
+    At(SimTime),
+    /// Once, at a time drawn from a window, both ends included.
+    Between(SimTime, SimTime),
+    /// At `first`, then again and again until `until`; the gap runs from start to start.
+    Every {
+        /// The first time.
+        first: SimTime,
+        /// From one start to the next, drawn each time.
+        every: DurationRange,
+        /// Nothing starts at or after this.
+        until: SimTime,
+    },
+}
+
+/// What breaks.
+#[derive(Clone, PartialEq, Debug)]
+pub enum FaultKind {
+    /// The operating system stops without a word; the disk keeps what it was given. Restarts when over.
+    Crash(HostTarget),
+    /// Power goes; unflushed writes suffer as the disk says. Restarts when over.
+    PowerCut(HostTarget),
+    /// The host stands still and goes on where it was.
+    Pause(HostTarget),
+    /// A clean shutdown, then a restart when over.
+    Reboot(HostTarget),
+    /// As a power cut, but the disk is empty afterwards.
+    Wipe(HostTarget),
+    /// Links carry nothing.
+    LinkDown(Vec<LinkRef>),
+    /// Routers forward nothing.
+    RouterDown(Vec<RouterRef>),
+    /// Nothing passes from one side to the other (and back, unless one way).
+    Partition {
+        /// One side: the sender, if one way.
+        from: Side,
+        /// The other side.
+        to: Side,
+        /// Whether only that direction is cut.
+        one_way: bool,
+    },
+    /// Datagrams are lost, on top of what the network loses anyway.
+    Loss {
+        /// Where.
+        on: PacketScope,
+        /// How often.
+        odds: Odds,
+    },
+    /// Datagrams take longer.
+    Delay {
+        /// Where.
+        on: PacketScope,
+        /// By how much, drawn for each.
+        by: DurationRange,
+    },
+    /// Datagrams arrive twice.
+    Duplicate {
+        /// Where.
+        on: PacketScope,
+        /// How often.
+        odds: Odds,
+    },
+    /// Clocks jump (Q246568). Over at once; with `lasts`, they jump back.
+    ClockJump {
+        /// Whose.
+        hosts: HostTarget,
+        /// How far ahead, in nanoseconds; negative for back.
+        by_ns: i64,
+    },
+    /// Clocks run fast or slow.
+    ClockDrift {
+        /// Whose.
+        hosts: HostTarget,
+        /// How much they gain, in parts per billion.
+        ppb: i64,
+    },
+    /// Disk operations take longer.
+    SlowDisk {
+        /// Whose.
+        hosts: HostTarget,
+        /// How many times as long, at least 2.
+        factor: u32,
+    },
+    /// Disks accept no further write.
+    FullDisk(HostTarget),
+}
+
+/// One side of a partition.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Side {
+    /// Whoever stands on these subnets at that moment.
+    pub subnets: Vec<SubnetRef>,
+    /// These hosts, wherever they are.
+    pub hosts: Vec<HostRef>,
+}
+
+/// Which datagrams a fault touches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PacketScope {
+    /// Those that cross these links.
+    Links(Vec<LinkRef>),
+    /// Those sent inside these subnets.
+    Subnets(Vec<SubnetRef>),
+    /// Those sent or received by these hosts.
+    Hosts(Vec<HostRef>),
+}
+
+/// Something an operator or user does.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StepPlan {
+    /// Its label: given by the file, or made from what it does. Unique.
+    pub label: String,
+    /// When.
+    pub at: SimTime,
+    /// What.
+    pub kind: StepKind,
+}
+
+/// Which way a forced replication goes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum ReplicateDirection {
+    /// The server pulls now.
+    Pull,
+    /// The server notifies its partners now.
+    Push,
+}
+
+/// What an operator or user does.
+#[derive(Clone, PartialEq, Debug)]
+pub enum StepKind {
+    /// Types a static mapping in.
+    AddStatic {
+        /// At this server.
+        server: HostRef,
+        /// The mapping.
+        mapping: StaticPlan,
+    },
+    /// Imports an LMHOSTS file.
+    ImportLmhosts {
+        /// At this server.
+        server: HostRef,
+        /// The file.
+        file: StaticFile,
+    },
+    /// Forces replication.
+    Replicate {
+        /// At this server.
+        server: HostRef,
+        /// Which way.
+        direction: ReplicateDirection,
+        /// With this partner only.
+        partner: Option<HostRef>,
+        /// Whether those notified tell their own partners too (push only).
+        propagate: bool,
+    },
+    /// Replaces the partners of a server.
+    SetPartners {
+        /// At this server.
+        server: HostRef,
+        /// All it pulls from afterwards.
+        pull_from: Vec<PullPlan>,
+        /// All it notifies afterwards.
+        push_to: Vec<PushPlan>,
+    },
+    /// Starts a scavenging pass.
+    Scavenge {
+        /// At this server.
+        server: HostRef,
+        /// Whether replicas are verified too, whatever their age.
+        verify: bool,
+        /// Whether the three days of uptime before deleting replica tombstones are waived.
+        force: bool,
+    },
+    /// Moves hosts to another subnet.
+    Roam {
+        /// Which.
+        hosts: Vec<HostRef>,
+        /// Where to.
+        to: SubnetRef,
+        /// Their addresses there, one for each host.
+        addresses: Vec<Ipv4Addr>,
+    },
+    /// Shuts hosts down cleanly.
+    ShutDown(Vec<HostRef>),
+    /// Switches hosts on.
+    Boot(Vec<HostRef>),
+    /// A service on a host registers a name.
+    Register {
+        /// The host.
+        host: HostRef,
+        /// The name.
+        name: OwnName,
+    },
+    /// A service on a host gives a name up.
+    Release {
+        /// The host.
+        host: HostRef,
+        /// The name.
+        name: NetbiosName,
+    },
+    /// A user logs on: the name is registered with suffix 03.
+    LogOn {
+        /// Where.
+        host: HostRef,
+        /// Who.
+        user: NetbiosName,
+    },
+    /// Hosts look a name up.
+    Lookup {
+        /// Who asks.
+        hosts: Vec<HostRef>,
+        /// What for.
+        target: LookupTarget,
+    },
+}
+
+/// Something measured at intervals, beyond the standard measures.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ProbePlan {
+    /// Its name: the line in the chart.
+    pub name: String,
+    /// How often.
+    pub every: SimDuration,
+    /// What.
+    pub kind: ProbeKind,
+}
+
+/// What a probe measures.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ProbeKind {
+    /// Active records in the databases of these servers, one line each.
+    Records(Vec<HostRef>),
+    /// Work waiting for the processors of these hosts, one line each.
+    Queue(Vec<HostRef>),
+    /// Share of successful look-ups by these hosts in each interval.
+    Success(Vec<HostRef>),
+    /// Share of these hosts that have all their names registered.
+    Registered(Vec<HostRef>),
+    /// One host looks one name up each time, past its cache; the line is the time it took.
+    Lookup {
+        /// Who asks.
+        host: HostRef,
+        /// What for.
+        target: LookupTarget,
+    },
+}
+
+/// An expectation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ExpectPlan {
+    /// The sentence it is stated in.
+    pub name: String,
+    /// When it must hold.
+    pub kind: ExpectKind,
+    /// What must hold.
+    pub condition: Condition,
+}
+
+/// When a condition must hold.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ExpectKind {
+    /// At no moment of the period.
+    Never(Period),
+    /// At every moment of the period.
+    Always(Period),
+    /// By a deadline; not judged if `after` never comes, or the run ends before the deadline.
+    Goal {
+        /// From when the clock runs.
+        after: Moment,
+        /// How long.
+        within: SimDuration,
+        /// How long it must then hold without a break; `None` for no longer than a moment.
+        stays: Option<SimDuration>,
+    },
+    /// At one moment of the period at least.
+    Reach(Period),
+}
+
+/// A stretch of the run.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Period {
+    /// Its beginning.
+    pub from: Moment,
+    /// Its end; the end of the run if that moment never comes.
+    pub until: Moment,
+}
+
+/// A moment of the run.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// This time.
+    At(SimTime),
+    /// The beginning of a fault; of each occurrence, for one that repeats.
+    FaultBegins(FaultRef),
+    /// Its end; of each occurrence, for one that repeats.
+    FaultHeals(FaultRef),
+    /// The last end of any fault of the run.
+    LastHeal,
+    /// A step.
+    Step(StepRef),
+}
+
+/// What must hold, or must not. Conditions about look-ups judge those that finish within the period.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Condition {
+    /// The active records in the databases of these servers are the same (two servers at least).
+    DatabasesAgree {
+        /// Which servers.
+        servers: Vec<HostRef>,
+    },
+    /// Each of these servers has an active record of the name (or one as described).
+    ServerKnows {
+        /// Which servers.
+        servers: Vec<HostRef>,
+        /// The record.
+        record: RecordMatch,
+    },
+    /// None of these servers would answer a query for the name.
+    ServerLacks {
+        /// Which servers.
+        servers: Vec<HostRef>,
+        /// The name.
+        name: NetbiosName,
+    },
+    /// Every look-up of the name by a live host gives the right address.
+    HostsResolve {
+        /// Who asks.
+        hosts: Vec<HostRef>,
+        /// What for.
+        target: LookupTarget,
+        /// The right address; `None` for the one its holder has at that moment.
+        address: Option<Ipv4Addr>,
+    },
+    /// At least this share of look-ups succeeds with a right answer.
+    LookupSuccess {
+        /// By these hosts.
+        hosts: Vec<HostRef>,
+        /// The share.
+        at_least: Odds,
+        /// In each window of this length; `None` for the whole period.
+        window: Option<SimDuration>,
+    },
+    /// At most so many answers give an address the holder no longer has.
+    StaleAnswers {
+        /// To these hosts.
+        hosts: Vec<HostRef>,
+        /// How many, or which share of all look-ups.
+        at_most: Amount,
+    },
+    /// At most so many answers give an address that never was right.
+    WrongAnswers {
+        /// To these hosts.
+        hosts: Vec<HostRef>,
+        /// How many, or which share of all look-ups.
+        at_most: Amount,
+    },
+    /// No two live hosts hold the unique name as registered.
+    OneHolder {
+        /// The name; `None` for every unique name.
+        name: Option<NetbiosName>,
+    },
+    /// The name server these hosts use at present is this one.
+    CurrentServer {
+        /// Which hosts.
+        hosts: Vec<HostRef>,
+        /// The server.
+        server: HostRef,
+    },
+    /// At least this share of these hosts is on and has all its names registered.
+    Registered {
+        /// Which hosts.
+        hosts: Vec<HostRef>,
+        /// The share; all of them for 1/1.
+        at_least: Odds,
+    },
+    /// The answer to look-ups of a name: judged on look-ups by these hosts.
+    Answer {
+        /// Who asks.
+        hosts: Vec<HostRef>,
+        /// What for.
+        name: NetbiosName,
+        /// Addresses that must be among the answer.
+        contains: Vec<Ipv4Addr>,
+        /// Addresses that must not be.
+        lacks: Vec<Ipv4Addr>,
+        /// Addresses it must begin with, in this order.
+        starts_with: Vec<Ipv4Addr>,
+        /// How many addresses it must have.
+        count: Option<u32>,
+    },
+    /// A measure, at the end of the run.
+    Measure {
+        /// Its dotted name: `replication.lag`.
+        name: String,
+        /// Which figure of its distribution.
+        figure: Figure,
+        /// Its limit.
+        limit: Limit,
+    },
+    /// One of these hosts has logged this event.
+    EventLogged {
+        /// Which hosts.
+        hosts: Vec<HostRef>,
+        /// The event's number.
+        id: u32,
+    },
+}
+
+/// What a record must look like; what is `None` may be anything.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordMatch {
+    /// The name.
+    pub name: NetbiosName,
+    /// Exactly these addresses, in any order.
+    pub addresses: Option<Vec<Ipv4Addr>>,
+    /// The server that owns it.
+    pub owner: Option<HostRef>,
+    /// Its state; active if `None`.
+    pub state: Option<RecordStateWord>,
+    /// Its kind.
+    pub kind: Option<StaticKind>,
+    /// Whether it is static.
+    pub is_static: Option<bool>,
+}
+
+/// The state of a record, as scenario files name it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum RecordStateWord {
+    /// Active.
+    Active,
+    /// Released.
+    Released,
+    /// Tombstone.
+    Tombstone,
+}
+
+/// A number, or a share of all.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Amount {
+    /// This many.
+    Count(u64),
+    /// This share.
+    Share(Odds),
+}
+
+/// A figure of a distribution.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum Figure {
+    /// How many values there are.
+    Count,
+    /// The smallest.
+    Min,
+    /// The median.
+    P50,
+    /// The 90th percentile.
+    P90,
+    /// The 99th percentile.
+    P99,
+    /// The largest.
+    #[default]
+    Max,
+}
+
+/// A limit, or a pair of them. Times are compared in the measure's own unit.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Limit {
+    /// Not below this.
+    pub at_least: Option<Value>,
+    /// Not above this.
+    pub at_most: Option<Value>,
+}
+
+/// A value a measure is compared with.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// A length of time.
+    Duration(SimDuration),
+    /// A number.
+    Count(u64),
+    /// A percentage.
+    Share(Odds),
+}
+
+/// Something a sweep may vary.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaryPlan {
+    /// Which value of the file: `link.wan.delay`.
+    pub path: String,
+    /// The values, as they would stand in the file.
+    pub values: Vec<String>,
+}
