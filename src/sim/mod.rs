@@ -3,3 +3,6 @@
 pub mod clock;
 pub mod cpu;
 pub mod disk;
+pub mod kernel;
+pub mod queue;
+pub mod trace;
