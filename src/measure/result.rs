@@ -4,7 +4,7 @@ use crate::base::{SimDuration, SimTime};
 use serde::Serialize;
 
 /// Everything a finished run has to say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct RunResult {
     /// The scenario file as it was named on the command line.
     pub scenario: String,
@@ -12,6 +12,8 @@ pub struct RunResult {
     pub title: String,
     /// The seed.
     pub seed: u64,
+    /// The overrides of the scenario (`--set`), as `path=value`: without them the seed says little.
+    pub overrides: Vec<String>,
     /// The digest over every dispatched event.
     pub digest: u64,
     /// How many events were dispatched.
@@ -60,7 +62,8 @@ pub struct ExpectationResult {
 /// A distribution in short: for a plain count, `n` is 1 and all figures are equal.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Measure {
-    /// Dotted name, such as `lookup.time` or `fault.power-cut.detect_time`.
+    /// Dotted name, such as `lookup.time` or `fault.power-cut-of-wins-a.detect_time` (see
+    /// [`FaultSpan::slug`]).
     pub name: String,
     /// `s`, `ms`, `1` (a count), `%`, `names`...
     pub unit: String,
@@ -129,6 +132,16 @@ pub struct NotableEvent {
     pub who: String,
     /// What happened, in a few words.
     pub what: String,
+}
+
+impl FaultSpan {
+    /// The name as a part of a measure's name, such as `power-cut-of-wins-a`: lower case, with a dash for
+    /// everything but letters and digits. Measures of a fault are called `fault.SLUG.WHAT`.
+    pub fn slug(&self) -> String {
+        let lower = self.name.to_lowercase();
+        let parts = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("-")
+    }
 }
 
 impl RunResult {
