@@ -4,5 +4,6 @@
 
 mod name;
 pub mod name_service;
+pub mod replication;
 
 pub use name::{NameError, NetbiosName, ScopeId, Suffix};
