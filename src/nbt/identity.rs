@@ -76,7 +76,12 @@ impl Identity {
         let mut names = Vec::with_capacity(8 + self.extra.len());
         let mut service = 0;
         let mut start = |list: &[(NetbiosName, NameKind)], user: bool| {
-            names.extend(list.iter().map(|&(name, kind)| StartupName { name, kind, service, user }));
+            names.extend(list.iter().map(|&(name, kind)| StartupName {
+                name,
+                kind,
+                service,
+                user,
+            }));
             service += 1;
         };
         let computer = |suffix| (self.computer.with_suffix(suffix), Unique);
@@ -91,10 +96,7 @@ impl Identity {
             Role::Minimal | Role::Workstation | Role::Server => {}
             Role::BackupController => start(&[domain(Suffix::DOMAIN_CONTROLLERS, Group)], false),
             Role::PrimaryController => start(
-                &[
-                    domain(Suffix::DOMAIN_CONTROLLERS, Group),
-                    domain(Suffix::DOMAIN_MASTER, Unique),
-                ],
+                &[domain(Suffix::DOMAIN_CONTROLLERS, Group), domain(Suffix::DOMAIN_MASTER, Unique)],
                 false,
             ),
         }

@@ -17,6 +17,6 @@ mod types;
 pub use identity::{Identity, MSBROWSE, Role, StartupName};
 pub use profile::{NbtProfile, ReturnRule};
 pub use types::{
-    Answered, Counters, NameKind, NameState, NbtConfig, NbtInput, NbtOutput, OwnedName,
-    Registrar, Resolution,
+    Answered, Counters, NameKind, NameState, NbtConfig, NbtInput, NbtOutput, OwnedName, Registrar,
+    Resolution,
 };

@@ -1,1 +1,41 @@
-//! To be written.
+//! The WINS server as one sans-IO machine: bytes and deadlines in, datagrams, streams, store operations
+//! and observations out.
+//!
+//! Specification: RFC 1001/1002 for the name service, MS-WINSRA for replication, Microsoft's Knowledge
+//! Base for versions, timers and bugs; a line that follows one of them names it. States of a record:
+//! active, released, tombstone ([`RecordState`]). Everything that differs between versions is a value in
+//! [`WinsProfile`].
+//!
+//! Promised: a version id is never used twice, also after a power cut; no record leaves before its
+//! interval; bad input is ignored or answered, never a panic. Not done: node status (a host answers it
+//! from its own table), backup, multicast discovery.
+
+mod challenge;
+mod core;
+mod io;
+mod members;
+mod names;
+mod partners;
+mod profile;
+mod record;
+mod record_bytes;
+/// Replication with partners: associations, pulls, push triggers and the conflict rules.
+pub mod replication;
+mod server;
+mod statics;
+mod versions;
+
+pub use self::challenge::ChallengeOutcome;
+pub use self::core::{Core, OwnChanges, ReleaseDemand, ReplicaChallenge, VerifyRequest};
+pub use io::{
+    Observation, OperatorAction, RequestKind, StoreOp, StreamId, WinsEvent, WinsInput, WinsOutput,
+};
+pub use members::{MEMBERS_MAX, Members};
+pub use names::NameTable;
+pub use partners::{Partner, PullPartner, PushPartner, ReplicationScope};
+pub use profile::{CommitMode, MulticastSettings, ProfileError, WinsProfile, WinsVersion};
+pub use record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, VersionId};
+pub use record_bytes::RecordBytesError;
+pub use server::{Loaded, WinsConfig, WinsServer};
+pub use statics::{StaticError, StaticMapping, StaticType};
+pub use versions::VERSION_RESERVE;

@@ -1,0 +1,447 @@
+//! What a WINS server is told, and what it asks of the world.
+
+use super::partners::Partner;
+use super::profile::WinsVersion;
+use super::record::{NameKind, Owner, RecordState, VersionId};
+use super::statics::{StaticError, StaticMapping};
+use crate::base::ByteRange;
+use crate::wire::{NetbiosName, ScopeId};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// A stream of bytes to or from a partner (TCP 42).
+///
+/// Streams the server opens are numbered by it, from [`StreamId::OUTGOING`] on; accepted ones by the
+/// world, below.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId(pub u32);
+
+/// What can happen to a WINS server.
+#[derive(Debug)]
+pub enum WinsInput<'a> {
+    /// The service starts. What the store held was given to `WinsServer::load` before.
+    Start,
+    /// The service stops in an orderly way.
+    Stop,
+    /// A datagram came to port 137.
+    Datagram {
+        /// Its source.
+        from: SocketAddrV4,
+        /// Its payload.
+        bytes: &'a [u8],
+    },
+    /// A registration or refresh found `queued` others waiting, at or above the burst threshold
+    /// ([`super::WinsProfile::burst_queue_size`]). It may be answered early; whether the world queues
+    /// it as well is for the world to say.
+    Overflow {
+        /// Its source.
+        from: SocketAddrV4,
+        /// Its payload.
+        bytes: &'a [u8],
+        /// Registrations waiting before it.
+        queued: u32,
+    },
+    /// A peer connected to our port 42.
+    StreamOpened {
+        /// The new stream.
+        stream: StreamId,
+        /// The peer's source address.
+        peer: Ipv4Addr,
+    },
+    /// A stream we opened is connected.
+    StreamConnected {
+        /// Which.
+        stream: StreamId,
+    },
+    /// A stream we opened could not be connected.
+    StreamRefused {
+        /// Which.
+        stream: StreamId,
+    },
+    /// Bytes arrived, in order, cut anywhere.
+    StreamData {
+        /// On which stream.
+        stream: StreamId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// The peer closed the stream, or it was reset or given up.
+    StreamClosed {
+        /// Which.
+        stream: StreamId,
+    },
+    /// The store made the first `ticket` operations handed to it since the start durable.
+    Durable {
+        /// How many, counted from 1.
+        ticket: u64,
+    },
+    /// An administrator did something.
+    Operator(OperatorAction),
+}
+
+/// What an administrator can do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OperatorAction {
+    /// Enter a static mapping.
+    AddStatic(StaticMapping),
+    /// Delete a record here; nothing replicates (Q184693).
+    DeleteRecord {
+        /// The name.
+        name: NetbiosName,
+        /// Its scope.
+        scope: ScopeId,
+    },
+    /// Make a record a tombstone, owned here, so that every partner forgets it (Q184693).
+    TombstoneRecord {
+        /// The name.
+        name: NetbiosName,
+        /// Its scope.
+        scope: ScopeId,
+    },
+    /// Import static mappings from an LMHOSTS file.
+    ImportLmhosts {
+        /// The file's text.
+        text: Vec<u8>,
+    },
+    /// Pull now, from one partner or from all.
+    PullNow {
+        /// From whom; `None` is everybody.
+        partner: Option<Ipv4Addr>,
+    },
+    /// Notify now, one partner or all.
+    PushNow {
+        /// Whom; `None` is everybody.
+        partner: Option<Ipv4Addr>,
+        /// Whether they pass it on.
+        propagate: bool,
+    },
+    /// Run a scavenging pass now.
+    Scavenge {
+        /// Also delete replica tombstones before three days of uptime (event 4164).
+        force: bool,
+    },
+    /// Replace the partners.
+    SetPartners(Vec<Partner>),
+}
+
+/// What a WINS server asks of the world, in order.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum WinsOutput {
+    /// Send a datagram from port 137.
+    Send {
+        /// Where to.
+        to: SocketAddrV4,
+        /// The payload.
+        bytes: ByteRange,
+        /// Hold it until every store operation before it in this list is durable (strict commit).
+        after_commit: bool,
+    },
+    /// Open a stream.
+    Connect {
+        /// Its number.
+        stream: StreamId,
+        /// The partner's address and port.
+        to: SocketAddrV4,
+    },
+    /// Send bytes on a stream.
+    StreamSend {
+        /// Which.
+        stream: StreamId,
+        /// The bytes.
+        bytes: ByteRange,
+    },
+    /// Close a stream.
+    StreamClose {
+        /// Which.
+        stream: StreamId,
+    },
+    /// Write to the database. Each one counts as one ticket.
+    Store(StoreOp),
+    /// Tell whoever watches.
+    Observe(Observation),
+}
+
+/// A write to the database.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum StoreOp {
+    /// Store a record under its key: bytes of [`super::NameRecord::encode`].
+    Put {
+        /// The encoded record, key first.
+        record: ByteRange,
+    },
+    /// Delete the record with this key: bytes of [`super::NameRecord::encode_key`].
+    Delete {
+        /// The key.
+        key: ByteRange,
+    },
+    /// The highest version seen of another owner.
+    OwnerMaximum {
+        /// The owner.
+        owner: Owner,
+        /// Its maximum.
+        version: VersionId,
+    },
+    /// An owner without records left is forgotten.
+    ForgetOwner {
+        /// The owner.
+        owner: Owner,
+    },
+    /// Own versions up to this one may be in use: a restart must begin above.
+    ReserveVersions {
+        /// The last version of the reserve.
+        upto: VersionId,
+    },
+}
+
+/// The kinds of request a server counts.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum RequestKind {
+    /// Registration, multihomed or not.
+    Registration,
+    /// Refresh, either opcode.
+    Refresh,
+    /// Release.
+    Release,
+    /// Query.
+    Query,
+}
+
+/// Something worth measuring. Observing never changes a run.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Observation {
+    /// A request was answered.
+    Answered {
+        /// What was asked.
+        request: RequestKind,
+        /// About which name.
+        name: NetbiosName,
+        /// Whether the answer was positive.
+        positive: bool,
+    },
+    /// A request was dropped without an answer; the client repeats it.
+    Dropped {
+        /// What was asked.
+        request: RequestKind,
+        /// About which name.
+        name: NetbiosName,
+    },
+    /// A registration beyond the burst threshold was answered early.
+    BurstAnswered {
+        /// The name.
+        name: NetbiosName,
+        /// The TTL given, seconds.
+        ttl: u32,
+    },
+    /// A holder is being asked whether it still holds its name.
+    ChallengeBegan {
+        /// The name.
+        name: NetbiosName,
+    },
+    /// The holder answered, or did not.
+    ChallengeEnded {
+        /// The name.
+        name: NetbiosName,
+        /// Whether it still holds the name.
+        held: bool,
+    },
+    /// A record entered a state, by whatever cause; `None` before means it is new here.
+    State {
+        /// The name.
+        name: NetbiosName,
+        /// What kind of record.
+        kind: NameKind,
+        /// The state before.
+        before: Option<RecordState>,
+        /// The state now; `None` means deleted.
+        after: Option<RecordState>,
+    },
+    /// This server gave a record a version id: it must reach every partner.
+    VersionAssigned {
+        /// The name.
+        name: NetbiosName,
+        /// This server.
+        owner: Owner,
+        /// The version.
+        version: VersionId,
+    },
+    /// A record of another owner was stored here.
+    ReplicaApplied {
+        /// The name.
+        name: NetbiosName,
+        /// Its owner.
+        owner: Owner,
+        /// Its version there.
+        version: VersionId,
+    },
+    /// A replica clashed with the stored record.
+    Conflict {
+        /// The name.
+        name: NetbiosName,
+        /// The incoming record's owner.
+        incoming: Owner,
+        /// Whether the stored record stayed.
+        kept: bool,
+    },
+    /// This server learned that `owner` has versions up to this one and holds all of them it was given.
+    CaughtUp {
+        /// The owner.
+        owner: Owner,
+        /// The maximum now known here.
+        version: VersionId,
+    },
+    /// A holder was told to give its name up.
+    ReleaseDemanded {
+        /// The name.
+        name: NetbiosName,
+        /// The holder.
+        address: Ipv4Addr,
+    },
+    /// A static mapping was refused.
+    StaticRefused {
+        /// Why.
+        error: StaticError,
+    },
+    /// A line of an LMHOSTS file was skipped, or (when `fatal`) the import given up because of it.
+    LmhostsLine {
+        /// The line, counted from 1.
+        line: u32,
+        /// Whether nothing was imported.
+        fatal: bool,
+    },
+    /// A scavenging pass ended.
+    Scavenged {
+        /// Records released.
+        released: u32,
+        /// Records made tombstones.
+        tombstoned: u32,
+        /// Records deleted.
+        deleted: u32,
+        /// Replicas handed to verification.
+        verified: u32,
+    },
+    /// The event log got an entry.
+    Logged(WinsEvent),
+}
+
+/// Entries of the event log whose numbers are public (Q123168-Q123171, RAIW 3.1.4).
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum WinsEvent {
+    /// The remote WINS aborted the connection: typically we are no partner there.
+    ConnectionAborted,
+    /// A malformed name packet came.
+    MalformedPacket,
+    /// A requested range held no records.
+    RangeEmpty,
+    /// The list of a group or multihomed name is full.
+    ListFull,
+    /// A notification from a stranger was refused.
+    NotificationRefused,
+    /// A notification was accepted.
+    NotificationAccepted,
+    /// A pull request from a stranger was refused.
+    PullRefused,
+    /// The remote owner was asked to raise a record's version.
+    AskedToRaise,
+    /// Two names under one version of one owner.
+    SameVersionOtherName,
+    /// The configuration changed.
+    ConfigurationChanged,
+    /// A replica could not be verified.
+    NotVerified,
+    /// A replica clashes with a static record.
+    StaticClash,
+    /// Own records were scavenged.
+    OwnScavenged,
+    /// Replica tombstones were scavenged.
+    TombstonesScavenged,
+    /// Replica tombstones were deleted by force.
+    TombstonesForced,
+    /// The server stops.
+    ShuttingDown,
+    /// The database failed.
+    DatabaseError,
+    /// A pull failed after all retries.
+    PullFailed,
+    /// A challenge answer matched nothing and was thrown away.
+    StrayChallengeAnswer,
+    /// A replica came in a state no replica may have.
+    BadReplica,
+    /// A release named a record of another type.
+    ReleaseTypeMismatch,
+    /// A release came from an address the record does not hold.
+    ReleaseAddressMismatch,
+    /// An owner without records was forgotten.
+    OwnerRemoved,
+    /// The version counter was raised above a partner's knowledge.
+    CounterRaised,
+    /// An LMHOSTS name was skipped.
+    LmhostsNameSkipped,
+    /// An LMHOSTS address was skipped.
+    LmhostsAddressSkipped,
+    /// A message was too long; the connection was dropped.
+    MessageTooLong,
+}
+
+impl StreamId {
+    /// Streams opened by the server are numbered from here on.
+    pub const OUTGOING: StreamId = StreamId(1 << 31);
+
+    /// Whether the server opened it.
+    pub const fn is_outgoing(self) -> bool {
+        self.0 >= StreamId::OUTGOING.0
+    }
+}
+
+impl WinsEvent {
+    /// The event's numbers: in 3.5, and in later versions, where they are public.
+    pub const fn numbers(self) -> (Option<u16>, Option<u16>) {
+        use WinsEvent::*;
+        match self {
+            ConnectionAborted => (Some(4102), Some(4102)),
+            MalformedPacket => (Some(4114), Some(4119)),
+            RangeEmpty => (Some(4206), Some(4227)),
+            ListFull => (Some(4117), None),
+            NotificationRefused => (Some(4119), Some(4124)),
+            NotificationAccepted => (Some(4120), Some(4125)),
+            PullRefused => (Some(4121), Some(4126)),
+            AskedToRaise => (Some(4129), Some(4134)),
+            SameVersionOtherName => (Some(4132), Some(4137)),
+            ConfigurationChanged => (Some(4134), Some(4139)),
+            NotVerified => (Some(4140), Some(4153)),
+            StaticClash => (Some(4142), Some(4155)),
+            OwnScavenged => (None, Some(4143)),
+            TombstonesScavenged => (None, Some(4144)),
+            TombstonesForced => (None, Some(4164)),
+            ShuttingDown => (Some(4145), Some(4165)),
+            DatabaseError => (Some(4203), Some(4224)),
+            PullFailed => (Some(4230), Some(4251)),
+            StrayChallengeAnswer => (Some(4236), None),
+            BadReplica => (Some(4247), Some(4268)),
+            ReleaseTypeMismatch => (Some(4249), None),
+            ReleaseAddressMismatch => (Some(4250), None),
+            OwnerRemoved => (Some(4267), Some(4288)),
+            CounterRaised => (Some(4274), Some(4295)),
+            LmhostsNameSkipped => (Some(4278), None),
+            LmhostsAddressSkipped => (Some(4279), None),
+            MessageTooLong => (Some(4285), None),
+        }
+    }
+
+    /// The number this version logs it under, if that is public.
+    pub const fn number(self, version: WinsVersion) -> Option<u16> {
+        match version {
+            WinsVersion::Nt35 => self.numbers().0,
+            _ => self.numbers().1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_stay_small() {
+        assert!(size_of::<Observation>() <= 40, "{} bytes", size_of::<Observation>());
+        assert!(size_of::<WinsOutput>() <= 48, "{} bytes", size_of::<WinsOutput>());
+    }
+}

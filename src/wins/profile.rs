@@ -1,0 +1,384 @@
+//! What differs between WINS versions, as values: timers, limits, switches and documented bugs.
+//!
+//! A profile starts as the row of a version and service pack; every field can then be set alone. Where
+//! sources disagree the field says which value was taken.
+
+use crate::base::SimDuration;
+use thiserror::Error;
+
+/// A release of the WINS server.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum WinsVersion {
+    /// Windows NT Server 3.5.
+    Nt35,
+    /// Windows NT Server 3.51.
+    Nt351,
+    /// Windows NT Server 4.0.
+    Nt40,
+    /// Windows 2000 Server.
+    W2k,
+    /// Windows Server 2003.
+    W2k3,
+}
+
+/// When a positive answer may leave.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum CommitMode {
+    /// At once; the commit follows, so a power cut may lose what was answered last.
+    Lazy,
+    /// When what it promises is durable.
+    Strict,
+}
+
+/// Multicast discovery of partners (Q135922).
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct MulticastSettings {
+    /// `McastIntvl`: time between announcements.
+    pub interval: SimDuration,
+    /// `McastTtl`: 1 to 34.
+    pub ttl: u8,
+}
+
+/// Every timer, limit and switch of a WINS server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WinsProfile {
+    /// The release this row describes.
+    pub version: WinsVersion,
+    /// Its service pack.
+    pub service_pack: u8,
+
+    /// `RefreshInterval`: a record not refreshed for this long is released; also the TTL of positive
+    /// registration answers. 3.5: 96 h (Q132740), not the printed 5 h.
+    pub renewal_interval: SimDuration,
+    /// `TombStoneInterval`: from released to tombstone. W2K on: min(renewal, 4 d) (MS-WINSRA <9>).
+    pub extinction_interval: SimDuration,
+    /// `TombStoneTimeOut`: from tombstone to deleted.
+    pub extinction_timeout: SimDuration,
+    /// `VerifyInterval`: an active replica not heard of for this long is verified with its owner.
+    pub verification_interval: SimDuration,
+    /// Time between scavenging passes; `None` is half the renewal interval (Q138272).
+    pub scavenge_every: Option<SimDuration>,
+    /// Records one scavenging step handles before it lets other work pass.
+    pub scavenge_chunk: u32,
+    /// Pause between two steps of a pass.
+    pub scavenge_pause: SimDuration,
+    /// Uptime before tombstones of other owners are deleted: 3 d from W2K on (RAIW 3.1.4.3).
+    pub replica_tombstones_wait: SimDuration,
+    /// Whether own tombstones wait as long (Samba does, Windows is not documented to).
+    pub own_tombstones_wait: bool,
+    /// A pulled tombstone lives for the verification interval, not the extinction timeout (Q162766).
+    pub tombstone_replicas_stay_long: bool,
+
+    /// `ChlMaxNoOfRetries`: queries a stored address gets in a challenge.
+    pub challenge_tries: u8,
+    /// `InitChlRetryInterval`: wait after the first query of a challenge.
+    pub challenge_interval: SimDuration,
+    /// Whether each further wait doubles (the hotfix of Q173519, in 4.0 SP4) or stays.
+    pub challenge_doubles: bool,
+    /// A positive answer that lists the requested address too joins both into a multihomed record,
+    /// as observed on W2K3; off keeps the record as it is.
+    pub challenge_joins: bool,
+    /// Challenges that may be under way; a request needing one more is dropped and the client repeats.
+    pub challenges_max: usize,
+    /// TTL of a WACK: this much...
+    pub wack_ttl: u32,
+    /// ...and this much per stored address, seconds. Windows' values are not established.
+    pub wack_ttl_per_address: u32,
+
+    /// TTL in positive query answers, seconds. Windows' value is not established.
+    pub query_ttl: u32,
+    /// `Prepend1BTo1CQueries`: the answer to a 1C query starts with the holder of the 1B name.
+    pub prepend_1b: bool,
+    /// `Randomize1cList`: rotates a 1C list by a random amount per query (Q231305).
+    pub randomize_1c: bool,
+    /// Addresses in a group or multihomed record.
+    pub members_max: usize,
+
+    /// `MigrateOn`: static unique and multihomed records give way like dynamic ones. Default off.
+    pub migrate_on: bool,
+    /// Whether `migrate_on` reaches static 1C records too (4.0 SP4, Q171794).
+    pub migrate_on_1c: bool,
+    /// A group registration turns a static unique record into a group of both addresses (Q161432,
+    /// until 4.0 SP3).
+    pub group_overruns_static: bool,
+
+    /// `BurstHandling`: requests beyond the burst queue get an early answer with a short TTL.
+    pub burst_handling: bool,
+    /// `BurstQueSize`: queued registrations from which on answers come early, 50 to 5000.
+    pub burst_queue_size: u32,
+    /// Queued registrations beyond which requests are dropped (Q184693).
+    pub registration_queue_max: u32,
+    /// Before 4.0 SP4: with burst handling on, what exceeds the queue gets a full success and is not
+    /// stored (Q154410). Later: the ladder of short TTLs.
+    pub burst_answers_in_full: bool,
+    /// First TTL of the burst ladder and its step per rung, seconds.
+    pub burst_ttl_step: u32,
+    /// Requests per rung.
+    pub burst_rung: u32,
+    /// Rungs before the ladder starts again.
+    pub burst_rungs: u32,
+
+    /// When positive answers leave.
+    pub commit: CommitMode,
+    /// `VersCounterStartVal`: the version counter starts at least here (Q135405).
+    pub version_start: u64,
+
+    /// `RplOnlyWCnfPnrs`: peers that are not configured are refused.
+    pub only_configured_partners: bool,
+    /// Whether an unlisted puller gets static records (MS-WINSRA <7>: until W2K).
+    pub statics_to_strangers: bool,
+    /// Whether associations can stay open (W2K on, MS-WINSRA 3.1.5.1).
+    pub persistent_associations: bool,
+    /// An own active record gives way to an active replica unasked (3.5x, Q136571); otherwise its
+    /// holder is challenged.
+    pub replica_beats_own: bool,
+    /// Whether merging a special group can move its ownership (4.0 SP4, Q168076).
+    pub merge_takes_ownership: bool,
+    /// An own active 1C meeting a foreign tombstone is pushed on with propagate (4.0 SP5, Q216585).
+    pub push_on_1c_tombstone: bool,
+    /// Smallest `UpdateCount`; 3.5 notified on every change (Q126132).
+    pub update_count_min: u32,
+    /// `CommRetryCount`: retries of a failed pull.
+    pub pull_retries: u32,
+    /// Owners a server can know; more are refused (Q219315).
+    pub owners_max: usize,
+    /// Consistency check (Q154410): time between runs, `None` is off.
+    pub consistency_check: Option<SimDuration>,
+    /// Records verified in one run (Q154410).
+    pub verify_records_max: u32,
+    /// `UseRplPnrs`: verify with a pull partner instead of the owner.
+    pub verify_with_partners: bool,
+    /// Multicast discovery; `None` does not exist in 3.5.
+    pub multicast: Option<MulticastSettings>,
+    /// `InitTimePause`: nothing is answered before the first pull (Q193887).
+    pub pause_until_replicated: bool,
+}
+
+/// A timer or limit outside its documented range.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum ProfileError {
+    /// Shorter than the documented minimum.
+    #[error("{field} is {value}, below its minimum of {minimum}")]
+    TooShort {
+        /// The field.
+        field: &'static str,
+        /// What it was set to.
+        value: SimDuration,
+        /// The least it may be.
+        minimum: SimDuration,
+    },
+    /// Longer than the documented maximum.
+    #[error("{field} is {value}, above its maximum of {maximum}")]
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// What it was set to.
+        value: SimDuration,
+        /// The most it may be.
+        maximum: SimDuration,
+    },
+    /// A count outside its range.
+    #[error("{field} is {value}, allowed are {low} to {high}")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// What it was set to.
+        value: u64,
+        /// The least it may be.
+        low: u64,
+        /// The most it may be.
+        high: u64,
+    },
+}
+
+const fn hours(n: u64) -> SimDuration {
+    SimDuration::from_hours(n)
+}
+
+impl WinsProfile {
+    /// The row of this release and service pack.
+    pub fn new(version: WinsVersion, service_pack: u8) -> WinsProfile {
+        use WinsVersion::*;
+        let from = |first: WinsVersion, pack: u8| (version, service_pack) >= (first, pack);
+        let (renewal, extinction_interval, extinction_timeout) = match version {
+            Nt35 | Nt351 => (hours(96), hours(96), hours(96)),
+            Nt40 => (hours(144), hours(144), hours(144)),
+            W2k | W2k3 => (hours(144), hours(96), hours(144)),
+        };
+        let none = SimDuration::ZERO;
+        WinsProfile {
+            version,
+            service_pack,
+            renewal_interval: renewal,
+            extinction_interval,
+            extinction_timeout,
+            verification_interval: hours(576),
+            scavenge_every: None,
+            scavenge_chunk: 500,
+            scavenge_pause: SimDuration::from_millis(50),
+            replica_tombstones_wait: if from(W2k, 0) { SimDuration::from_days(3) } else { none },
+            own_tombstones_wait: false,
+            // The service pack of the fix is not listed; SP3 is taken.
+            tombstone_replicas_stay_long: !from(Nt40, 3),
+            challenge_tries: 3,
+            challenge_interval: SimDuration::from_millis(500),
+            challenge_doubles: from(Nt40, 4),
+            challenge_joins: true,
+            challenges_max: 1024,
+            wack_ttl: 5,
+            wack_ttl_per_address: 4,
+            query_ttl: 0,
+            prepend_1b: true,
+            randomize_1c: false,
+            members_max: super::MEMBERS_MAX,
+            migrate_on: false,
+            migrate_on_1c: from(Nt40, 4),
+            group_overruns_static: !from(Nt40, 3),
+            burst_handling: from(Nt40, 4),
+            burst_queue_size: 500,
+            registration_queue_max: 25_000,
+            burst_answers_in_full: !from(Nt40, 4),
+            burst_ttl_step: 300,
+            burst_rung: 100,
+            burst_rungs: 10,
+            commit: CommitMode::Lazy,
+            version_start: 0,
+            only_configured_partners: true,
+            statics_to_strangers: !from(W2k3, 0),
+            persistent_associations: from(W2k, 0),
+            replica_beats_own: !from(Nt40, 0),
+            merge_takes_ownership: from(Nt40, 4),
+            push_on_1c_tombstone: from(Nt40, 5),
+            update_count_min: if from(Nt351, 0) { 20 } else { 1 },
+            pull_retries: 3,
+            owners_max: match version {
+                Nt35 if service_pack < 2 => 25,
+                Nt35 | Nt351 => 100,
+                Nt40 if service_pack == 0 => 100,
+                Nt40 if service_pack <= 4 => 255,
+                _ => usize::MAX,
+            },
+            consistency_check: None,
+            verify_records_max: 30_000,
+            verify_with_partners: false,
+            multicast: from(Nt351, 0)
+                .then_some(MulticastSettings { interval: SimDuration::from_secs(2400), ttl: 6 }),
+            pause_until_replicated: false,
+        }
+    }
+
+    /// Time between scavenging passes.
+    pub fn scavenge_period(&self) -> SimDuration {
+        self.scavenge_every.unwrap_or(self.renewal_interval / 2).max(SimDuration::from_secs(1))
+    }
+
+    /// How long a pulled tombstone is kept.
+    pub fn replica_tombstone_life(&self) -> SimDuration {
+        if self.tombstone_replicas_stay_long {
+            self.verification_interval
+        } else {
+            self.extinction_timeout
+        }
+    }
+
+    /// Everything outside the ranges that the administration tools and the registry reference give
+    /// (Q135922, Q142305, Q176505, Q184693). A simulation may ignore it; a server should not start.
+    pub fn validate(&self) -> Result<(), Vec<ProfileError>> {
+        let mut errors = Vec::new();
+        let mut within = |field, value: SimDuration, minimum: SimDuration, maximum: SimDuration| {
+            if value < minimum {
+                errors.push(ProfileError::TooShort { field, value, minimum });
+            } else if value > maximum {
+                errors.push(ProfileError::TooLong { field, value, maximum });
+            }
+        };
+        let nt = self.version < WinsVersion::W2k;
+        // 0x7FFFFFFF seconds in the registry; 999 h in the user interface of NT.
+        let longest = SimDuration::from_secs(0x7FFF_FFFF);
+        let longest_nt = if nt { hours(999) } else { longest };
+        within("renewal_interval", self.renewal_interval, SimDuration::from_mins(40), longest);
+        // Never below renewal in NT (Q142305); twice the least renewal in any case (Q135922).
+        let least = SimDuration::from_secs(4800);
+        let extinction_min = if nt { self.renewal_interval.max(least) } else { least };
+        within("extinction_interval", self.extinction_interval, extinction_min, longest_nt);
+        within("extinction_timeout", self.extinction_timeout, hours(24), longest_nt);
+        let verify_min = hours(576).max(self.extinction_interval * 3);
+        let verify_max = SimDuration::from_secs(9999 * 3600 + 59 * 60 + 59);
+        within("verification_interval", self.verification_interval, verify_min, verify_max);
+        if let Some(every) = self.consistency_check {
+            within("consistency_check", every, SimDuration::from_secs(21_600), longest);
+        }
+        if let Some(multicast) = self.multicast {
+            within("multicast.interval", multicast.interval, SimDuration::from_secs(2400), longest);
+        }
+        let mut counted = |field, value: u64, low: u64, high: u64| {
+            if !(low..=high).contains(&value) {
+                errors.push(ProfileError::OutOfRange { field, value, low, high });
+            }
+        };
+        counted("burst_queue_size", u64::from(self.burst_queue_size), 50, 5000);
+        counted("challenge_tries", u64::from(self.challenge_tries), 1, 255);
+        counted("members_max", self.members_max as u64, 1, super::MEMBERS_MAX as u64);
+        counted("scavenge_chunk", u64::from(self.scavenge_chunk), 1, u64::from(u32::MAX));
+        counted("challenges_max", self.challenges_max as u64, 1, u64::from(u16::MAX));
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
+impl Default for WinsProfile {
+    /// NT 4.0 SP6.
+    fn default() -> WinsProfile {
+        WinsProfile::new(WinsVersion::Nt40, 6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_within_its_own_limits() {
+        use WinsVersion::*;
+        for version in [Nt35, Nt351, Nt40, W2k, W2k3] {
+            for pack in 0..=6 {
+                assert_eq!(
+                    WinsProfile::new(version, pack).validate(),
+                    Ok(()),
+                    "{version:?} {pack}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn service_packs_switch_what_they_fixed() {
+        let nt40 = |pack| WinsProfile::new(WinsVersion::Nt40, pack);
+        assert!(!nt40(3).burst_handling && nt40(4).burst_handling);
+        assert!(!nt40(3).challenge_doubles && nt40(4).challenge_doubles);
+        assert!(nt40(2).group_overruns_static && !nt40(3).group_overruns_static);
+        assert!(!nt40(4).push_on_1c_tombstone && nt40(5).push_on_1c_tombstone);
+        assert_eq!(nt40(0).scavenge_period(), hours(72));
+    }
+
+    #[test]
+    fn values_out_of_range_are_all_named() {
+        let profile = WinsProfile {
+            renewal_interval: SimDuration::from_mins(39),
+            extinction_timeout: hours(23),
+            verification_interval: hours(10_000),
+            burst_queue_size: 49,
+            ..WinsProfile::default()
+        };
+        let errors: Vec<String> =
+            profile.validate().unwrap_err().iter().map(|error| error.to_string()).collect();
+        assert_eq!(
+            errors,
+            [
+                "renewal_interval is 39min, below its minimum of 40min",
+                "extinction_timeout is 23h, below its minimum of 1d",
+                "verification_interval is 416d 16h, above its maximum of 416d 15h",
+                "burst_queue_size is 49, allowed are 50 to 5000",
+            ]
+        );
+    }
+}
