@@ -181,8 +181,7 @@ pub(super) mod first_level {
         match bytes.first() {
             None => return Err(Flaw::Short),
             Some(&len) if len as usize == LETTERS => {}
-            Some(&len) if len >= 0xC0 => return Err(Flaw::Pointer),
-            Some(_) => return Err(Flaw::Bad),
+            Some(&len) => return Err(flaw_of_label(len as usize, bytes)),
         }
         let letters = bytes.get(1..=LETTERS).ok_or(Flaw::Short)?;
         let mut raw = [0; 16];
@@ -206,6 +205,15 @@ pub(super) mod first_level {
         }
     }
 
+    /// What a length byte that is none says: the two high bits begin a pointer of two bytes.
+    fn flaw_of_label(len: usize, bytes: &[u8]) -> Flaw {
+        match (len >= 0xC0, bytes.len()) {
+            (false, _) => Flaw::Bad,
+            (true, 1) => Flaw::Short,
+            (true, _) => Flaw::Pointer,
+        }
+    }
+
     /// Reads scope labels and their root byte. A dot inside a label could not be told from a border
     /// between labels in the text, so it is refused rather than lost.
     fn decode_scope(bytes: &[u8]) -> Result<(ScopeId, usize), Flaw> {
@@ -216,7 +224,7 @@ pub(super) mod first_level {
                 break;
             }
             if len > ScopeId::LABEL_MAX {
-                return Err(if len >= 0xC0 { Flaw::Pointer } else { Flaw::Bad });
+                return Err(flaw_of_label(len, &bytes[end..]));
             }
             if end + len > ScopeId::LEN_MAX {
                 return Err(Flaw::Bad);

@@ -12,7 +12,7 @@ mod frame;
 mod record;
 
 pub use frame::{FrameError, FrameReader};
-pub use record::{Member, ReplicaAddresses, ReplicaRecord, ReplicaState};
+pub use record::{Member, ReplicaAddresses, ReplicaRecord, ReplicaState, ReservedBytes};
 
 use std::net::Ipv4Addr;
 use thiserror::Error;

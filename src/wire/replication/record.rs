@@ -29,8 +29,8 @@ pub struct ReplicaRecord {
     pub version: u64,
     /// Type and addresses.
     pub addresses: ReplicaAddresses,
-    /// Reserved bytes, where they are not as usual.
-    unusual: Option<Box<Reserved>>,
+    /// Reserved bytes of a received record, where they are not as usual; `None` in new records.
+    pub unusual: Option<Box<ReservedBytes>>,
 }
 
 /// State of a record, bits 3 and 2 of its flags.
@@ -68,9 +68,9 @@ pub struct Member {
     pub address: Ipv4Addr,
 }
 
-/// What stands in the places that carry no value.
+/// What stands in the places of a record that carry no value.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-struct Reserved {
+pub struct ReservedBytes {
     /// Bytes after the name; as many count as the name's length asks for.
     padding: [u8; 4],
     before_flags: [u8; 3],
@@ -122,7 +122,7 @@ impl ReplicaRecord {
 
     /// Appends the record's bytes.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let usual = Reserved::usual(&self.addresses);
+        let usual = ReservedBytes::usual(&self.addresses);
         let reserved = self.unusual.as_deref().unwrap_or(&usual);
         let mut raw = *self.name.as_bytes();
         if self.name.suffix() == Suffix::DOMAIN_MASTER && !reserved.not_exchanged {
@@ -170,8 +170,8 @@ impl ReplicaRecord {
         let (addresses, after_count) = decode_addresses(reader, flags)?;
         let trailer = reader.array()?;
         let reserved =
-            Reserved { padding, before_flags, group, after_count, trailer, not_exchanged };
-        let usual = reserved == Reserved::usual(&addresses);
+            ReservedBytes { padding, before_flags, group, after_count, trailer, not_exchanged };
+        let usual = reserved == ReservedBytes::usual(&addresses);
         Ok(ReplicaRecord {
             name,
             scope,
@@ -272,10 +272,10 @@ impl ReplicaAddresses {
     }
 }
 
-impl Reserved {
-    fn usual(addresses: &ReplicaAddresses) -> Reserved {
+impl ReservedBytes {
+    fn usual(addresses: &ReplicaAddresses) -> ReservedBytes {
         let is_group = matches!(addresses.type_bits(), 1 | 2);
-        Reserved {
+        ReservedBytes {
             padding: [0; 4],
             before_flags: [0; 3],
             group: [u8::from(is_group), 0, 0, 0],
