@@ -23,6 +23,7 @@ mod record_bytes;
 pub mod replication;
 mod server;
 mod statics;
+mod store;
 mod versions;
 
 pub use self::challenge::ChallengeOutcome;
@@ -38,4 +39,5 @@ pub use record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, Versi
 pub use record_bytes::RecordBytesError;
 pub use server::{Loaded, WinsConfig, WinsServer};
 pub use statics::{StaticError, StaticMapping, StaticType};
+pub use store::{Committed, StoreError, WinsStore};
 pub use versions::VERSION_RESERVE;

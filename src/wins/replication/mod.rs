@@ -1,5 +1,7 @@
 //! Replication: to be filled in; these signatures are what the server calls.
 
+pub mod conflict;
+
 use super::challenge::ChallengeOutcome;
 use super::core::{Core, ReplicaChallenge};
 use super::io::{StreamId, WinsOutput};
