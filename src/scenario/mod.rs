@@ -8,10 +8,10 @@ mod plan;
 mod story;
 
 pub use plan::{
-    Boot, Bytes, ClockPlan, CommitMode, CpuPlan, DiskPlan, DomainPlan, DomainRef, DurationRange,
-    GroupPlan, GroupRef, HostPlan, HostProfile, HostRef, LinkEnd, LinkPlan, LinkRef, NbtPlan,
-    NbtRole, OnPowerCut, Override, OverrideValue, OwnName, Plan, PullPlan, PushPlan, RouterPlan,
-    RouterRef, StaticFile, StaticKind, StaticPlan, SubnetPlan, SubnetRef, WinsPlan, WinsTimers,
+    Boot, ClockPlan, CommitMode, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef,
+    HostPlan, HostProfile, HostRef, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, Override,
+    OverrideValue, OwnName, Plan, PullPlan, PushPlan, RouterPlan, RouterRef, StaticFile,
+    StaticKind, StaticPlan, SubnetPlan, SubnetRef, WinsPlan, WinsTimers,
 };
 pub use story::{
     Amount, ArrivalLaw, Choose, Condition, ExpectKind, ExpectPlan, FaultKind, FaultPlan, FaultRef,

@@ -11,6 +11,8 @@ use super::story::{
     ExpectPlan, FaultPlan, ProbePlan, StepPlan, VaryPlan, WorkloadPlan, WorkloadRef,
 };
 use crate::base::{Odds, SimDuration, SimTime};
+use crate::sim::cpu::CpuConfig;
+use crate::sim::disk::DiskParams;
 use crate::wire::NetbiosName;
 use crate::wire::name_service::NodeType;
 use std::net::Ipv4Addr;
@@ -104,9 +106,26 @@ pub struct DurationRange {
     pub high: SimDuration,
 }
 
-/// A number of bytes.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Bytes(pub u64);
+/// How a subnet, or each direction of a link, carries datagrams.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct MediumPlan {
+    /// Delay of each datagram.
+    pub delay: DurationRange,
+    /// Added on top: zero up to this much, drawn for each datagram, without overtaking.
+    pub jitter: SimDuration,
+    /// How often a datagram is lost.
+    pub loss: Odds,
+    /// How often one arrives twice.
+    pub duplicate: Odds,
+    /// How often one is held back, so that others overtake it.
+    pub reorder: Odds,
+    /// How long it is held back.
+    pub reorder_by: SimDuration,
+    /// Bits a second; `None` means that sending takes no time.
+    pub bandwidth_bits: Option<u64>,
+    /// Bytes that may wait for a slow medium; more are dropped.
+    pub queue_bytes: u64,
+}
 
 /// A broadcast domain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,12 +136,8 @@ pub struct SubnetPlan {
     pub network: Ipv4Addr,
     /// Length of the network prefix, 8 to 30 bits.
     pub prefix: u8,
-    /// How long a datagram takes inside it.
-    pub delay: DurationRange,
-    /// How often a datagram is lost inside it.
-    pub loss: Odds,
-    /// How often one is delivered twice.
-    pub duplicate: Odds,
+    /// How datagrams fare inside it.
+    pub medium: MediumPlan,
 }
 
 /// A router.
@@ -134,15 +149,10 @@ pub struct RouterPlan {
     pub attached: Vec<(SubnetRef, Ipv4Addr)>,
     /// Whether it forwards broadcasts between its subnets (no router does unless told so).
     pub forward_broadcasts: bool,
+    /// Whether it delivers packets to another subnet's broadcast address as broadcasts there.
+    pub directed_broadcasts: bool,
     /// Whether the file names it, or a link between two subnets implied it.
     pub implied: bool,
-}
-
-/// One end of a link.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct LinkEnd {
-    /// The router there.
-    pub router: RouterRef,
 }
 
 /// A point-to-point link between two routers.
@@ -150,22 +160,10 @@ pub struct LinkEnd {
 pub struct LinkPlan {
     /// Its name.
     pub name: String,
-    /// The two ends, in the order of the file.
-    pub ends: [LinkEnd; 2],
-    /// Delay of each datagram, one way.
-    pub delay: DurationRange,
-    /// Added on top: zero up to this much, drawn for each datagram.
-    pub jitter: SimDuration,
-    /// How often a datagram is lost.
-    pub loss: Odds,
-    /// How often one is delivered twice.
-    pub duplicate: Odds,
-    /// How often one may overtake those before it. Never: order is kept whatever the jitter.
-    pub reorder: Odds,
-    /// Bits a second in each direction; `None` for no limit.
-    pub bandwidth_bits: Option<u64>,
-    /// Datagrams that may wait for the line in each direction; more are dropped.
-    pub queue_max: u32,
+    /// The routers at its two ends, in the order of the file.
+    pub ends: [RouterRef; 2],
+    /// How datagrams fare in each direction.
+    pub medium: MediumPlan,
 }
 
 /// A domain or workgroup.
@@ -211,9 +209,9 @@ pub struct GroupPlan {
     /// Their clocks.
     pub clock: ClockPlan,
     /// Their processors.
-    pub cpu: CpuPlan,
+    pub cpu: CpuConfig,
     /// Their disks.
-    pub disk: DiskPlan,
+    pub disk: DiskParams,
     /// How long a restart takes from power-on to the first packet.
     pub boot_takes: DurationRange,
     /// NetBIOS over TCP/IP; `None` for a host without it.
@@ -275,48 +273,6 @@ pub struct ClockPlan {
     pub offset_ns: (i64, i64),
     /// How much it gains, in parts per billion: drawn from the first to the second.
     pub drift_ppb: (i64, i64),
-}
-
-/// How long kinds of work keep the processor, and how much may wait.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct CpuPlan {
-    /// A name query.
-    pub query: SimDuration,
-    /// A registration, refresh or release.
-    pub registration: SimDuration,
-    /// One record of a replication message.
-    pub replication_record: SimDuration,
-    /// Anything else that arrives.
-    pub other: SimDuration,
-    /// Pieces of work that may wait; more are dropped. A WINS server has 25,000 (Q154410).
-    pub queue_max: u32,
-}
-
-/// What a power cut does to writes that were not yet flushed.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
-pub enum OnPowerCut {
-    /// They are gone.
-    #[default]
-    Drop,
-    /// A prefix of them, cut at a sector, is on the disk.
-    Tear,
-    /// All of them are on the disk.
-    Keep,
-    /// One of the three, drawn each time.
-    Random,
-}
-
-/// A host's disk.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct DiskPlan {
-    /// How long a flush takes.
-    pub flush: DurationRange,
-    /// Bytes a second.
-    pub bytes_per_s: u64,
-    /// Its size.
-    pub capacity: Bytes,
-    /// What happens to unflushed writes when the power goes.
-    pub on_power_cut: OnPowerCut,
 }
 
 /// When a WINS server answers a registration that changes its database.
