@@ -10,6 +10,8 @@ mod json;
 mod output;
 mod page;
 mod parquet;
+/// Captures of simulated packets.
+pub mod pcapng;
 mod summary;
 mod timeline;
 

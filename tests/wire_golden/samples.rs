@@ -1,5 +1,8 @@
 //! One message of every kind, shared by the tests of the wire formats and of captures.
 
+// Each test program uses its own part of this.
+#![allow(dead_code)]
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use winstorm::wire::name_service::compose::{self, Claim, Responder};
