@@ -760,6 +760,11 @@ impl Network {
         self.media[self.links[link.0 as usize].media[0] as usize].up
     }
 
+    /// How many interfaces there are; they are numbered from zero.
+    pub fn interfaces(&self) -> usize {
+        self.interfaces.len()
+    }
+
     /// Where an interface is and whose it is.
     pub fn interface(&self, interface: InterfaceId) -> (SubnetId, Ipv4Addr, ActorId) {
         let i = &self.interfaces[interface.0 as usize];

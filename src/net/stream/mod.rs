@@ -382,3 +382,6 @@ impl Machine for TcpStack {
         self.connections.values().filter_map(Connection::next_deadline).min()
     }
 }
+
+#[cfg(test)]
+mod tests;
