@@ -170,6 +170,9 @@ impl Connection {
         now: SimTime,
         out: &mut Outbox<StreamOutput>,
     ) -> Fate {
+        if self.peer_closed {
+            return Fate::Alive; // Our side is closing already.
+        }
         self.user_closed = true;
         if matches!(self.state, State::SynSent | State::Refused) {
             return Fate::Gone;
@@ -405,10 +408,10 @@ impl Connection {
             }
         }
         if self.fin_at == Some(self.received) && !self.peer_closed {
+            self.tell(StreamEvent::Closed { stream: self.id }, out);
             self.peer_closed = true;
             self.receive_next = self.receive_next.wrapping_add(1);
             self.ack_now = true;
-            self.tell(StreamEvent::Closed { stream: self.id }, out);
             // No half-closed streams: our side follows.
             if !self.closing {
                 self.closing = true;
@@ -558,7 +561,7 @@ impl Connection {
     }
 
     fn tell(&self, event: StreamEvent, out: &mut Outbox<StreamOutput>) {
-        if !self.user_closed {
+        if !self.user_closed && !self.peer_closed {
             out.push(StreamOutput::Event(event));
         }
     }

@@ -175,6 +175,21 @@ fn bytes_go_both_ways_and_both_sides_close() {
 }
 
 #[test]
+fn nothing_is_told_after_a_close() {
+    let mut pair = Pair::new(1);
+    let (ours, theirs) = pair.open();
+    pair.close(0, ours);
+    pair.run(DELAY);
+    pair.cut = true;
+    pair.stacks[0] = None;
+    pair.close(1, theirs);
+    pair.run(SimDuration::from_secs(600));
+    let told: Vec<_> = pair.events[1].iter().map(|e| e.1).collect();
+    assert_eq!(told, [StreamEvent::Closed { stream: theirs }]);
+    assert_eq!(pair.stacks[1].as_ref().unwrap().streams(), 0);
+}
+
+#[test]
 fn what_is_buffered_goes_out_before_a_close() {
     let mut pair = Pair::new(1);
     let (ours, _) = pair.open();
