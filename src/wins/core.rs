@@ -25,6 +25,8 @@ pub struct Core {
     pub names: NameTable,
     /// When the service started.
     pub started: SimTime,
+    /// Nothing is answered before the first pull (`InitTimePause`, Q193887). Replication clears it.
+    pub paused: bool,
     /// Own changes since replication last looked.
     pub changes: OwnChanges,
     /// Challenges that replication asks for, to be begun after the current input.
@@ -88,6 +90,7 @@ impl Core {
             profile,
             names: NameTable::new(),
             started: SimTime::ZERO,
+            paused: false,
             changes: OwnChanges::default(),
             challenges_wanted: Vec::new(),
             demands_wanted: Vec::new(),
@@ -181,6 +184,12 @@ impl Core {
     /// The store made its first `ticket` operations durable.
     pub fn durable(&mut self, ticket: u64) {
         self.versions.durable(ticket);
+    }
+
+    /// The store is opened anew: its tickets count from 1 again, and nothing is on its way to it.
+    pub fn start_store(&mut self) {
+        self.store_ops = 0;
+        self.versions = VersionCounter::after(self.versions.last());
     }
 
     /// Sets the counter when the database is loaded: the next version is above `last`.

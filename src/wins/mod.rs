@@ -13,14 +13,20 @@
 mod challenge;
 mod core;
 mod io;
+mod lmhosts;
 mod members;
 mod names;
 mod partners;
 mod profile;
+mod query;
 mod record;
 mod record_bytes;
+mod registration;
+mod release;
 /// Replication with partners: associations, pulls, push triggers and the conflict rules.
 pub mod replication;
+mod reply;
+mod scavenge;
 mod server;
 mod statics;
 mod store;
@@ -30,6 +36,9 @@ pub use self::challenge::ChallengeOutcome;
 pub use self::core::{Core, OwnChanges, ReleaseDemand, ReplicaChallenge, VerifyRequest};
 pub use io::{
     Observation, OperatorAction, RequestKind, StoreOp, StreamId, WinsEvent, WinsInput, WinsOutput,
+};
+pub use lmhosts::{
+    LMHOSTS_LINES_MAX, LmhostsEntry, LmhostsError, LmhostsMistake, LmhostsSkip, parse_lmhosts,
 };
 pub use members::{MEMBERS_MAX, Members};
 pub use names::NameTable;

@@ -164,10 +164,19 @@ impl NameRecord {
     }
     /// Whether this member counts at `wall` for the server `own`.
     ///
-    /// Members owned here, dynamic and past their stamp are hidden; lapsed members of other owners
-    /// still count, because a refresh is not replicated.
+    /// Members of a list that are owned here and past their stamp are hidden (static ones never are);
+    /// lapsed members of other owners still count, because a refresh is not replicated. A record of one
+    /// holder and one address ages as a whole, when it is scavenged.
     pub fn is_live(&self, member: &Member, own: Owner, wall: WallTime) -> bool {
-        self.is_static() || member.owner != own || member.stamp > wall
+        let listed = matches!(self.kind, NameKind::InternetGroup | NameKind::Multihomed);
+        !listed || !self.is_active() || member.owner != own || member.stamp > wall
+    }
+    /// The state that requests see: a record whose last member is hidden behaves as released.
+    pub fn effective_state(&self, own: Owner, wall: WallTime) -> RecordState {
+        let hidden = self.is_active()
+            && !self.members.is_empty()
+            && self.live_members(own, wall).next().is_none();
+        if hidden { RecordState::Released } else { self.state }
     }
     /// The members that count at `wall` for the server `own`; see [`NameRecord::is_live`].
     pub fn live_members(&self, own: Owner, wall: WallTime) -> impl Iterator<Item = &Member> + '_ {

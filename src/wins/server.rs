@@ -1,13 +1,19 @@
-//! The WINS server as a machine.
+//! The WINS server as a machine: every input goes to the file that knows its rules.
 
+use super::challenge::Challenges;
 use super::core::Core;
-use super::io::{WinsInput, WinsOutput};
+use super::io::{OperatorAction, WinsEvent, WinsInput, WinsOutput};
 use super::partners::Partner;
 use super::profile::WinsProfile;
 use super::record::{NameRecord, Owner, VersionId};
 use super::replication::Replication;
+use super::reply::Request;
+use super::scavenge::Scavenger;
+use super::statics::StaticMapping;
 use crate::base::{Machine, Now, Outbox, SimTime, Stream};
-use std::net::Ipv4Addr;
+use crate::wire::name_service::{NamePacket, Opcode};
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// What makes one WINS server different from another.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,21 +38,39 @@ pub struct Loaded {
 }
 
 /// A WINS server.
+///
+/// Its deadlines: the next scavenging pass or chunk, the next challenge or release demand wait, and
+/// whatever replication waits for.
 #[derive(Clone, Debug)]
 pub struct WinsServer {
     pub(super) core: Core,
     pub(super) replication: Replication,
+    pub(super) challenges: Challenges,
+    pub(super) scavenger: Scavenger,
+    /// Static mappings that wait for versions, in order.
+    pub(super) statics: VecDeque<StaticMapping>,
     pub(super) chance: Stream,
+    running: bool,
 }
 
 impl WinsServer {
     /// A stopped server with an empty database. `chance` is its own stream (`host/NAME/wins`).
     pub fn new(config: WinsConfig, chance: Stream) -> WinsServer {
-        let replication = Replication::new(config.partners);
-        WinsServer { core: Core::new(config.address, config.profile), replication, chance }
+        WinsServer {
+            core: Core::new(config.address, config.profile),
+            replication: Replication::new(config.partners),
+            challenges: Challenges::default(),
+            scavenger: Scavenger::default(),
+            statics: VecDeque::new(),
+            chance,
+            running: false,
+        }
     }
 
     /// Fills the name table with what the store held. Once, before [`WinsInput::Start`].
+    ///
+    /// The version counter starts above the reserve, so that no version lost to a power cut is used
+    /// again.
     pub fn load(&mut self, loaded: Loaded) {
         for record in loaded.records {
             self.core.names.put(record);
@@ -68,19 +92,167 @@ impl WinsServer {
     pub fn replication(&self) -> &Replication {
         &self.replication
     }
+
+    /// Challenges under way.
+    pub fn challenges_under_way(&self) -> usize {
+        self.challenges.len()
+    }
+
+    /// Whether the service is started.
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
+    fn start(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
+        self.running = true;
+        self.core.started = now.time;
+        let pulls = self.replication.partners().iter().any(|partner| partner.pull.is_some());
+        self.core.paused = self.core.profile.pause_until_replicated && pulls;
+        self.core.start_store();
+        self.scavenger.start(now.time + self.core.profile.scavenge_period());
+        self.replication.start(&mut self.core, now, out);
+    }
+
+    fn stop(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
+        self.replication.stop(&mut self.core, now, out);
+        self.challenges.clear();
+        self.scavenger.stop();
+        self.statics.clear();
+        self.core.challenges_wanted.clear();
+        self.core.demands_wanted.clear();
+        self.core.verifications_wanted.clear();
+        self.core.log(WinsEvent::ShuttingDown, out);
+        self.running = false;
+    }
+
+    /// A datagram to port 137. Broadcasts are not for a name server (NG40 "Microsoft WINS Proxy").
+    fn datagram(
+        &mut self,
+        from: SocketAddrV4,
+        bytes: &[u8],
+        queued: Option<u32>,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
+    ) {
+        let Ok(packet) = NamePacket::decode(bytes) else {
+            return self.core.log(WinsEvent::MalformedPacket, out);
+        };
+        if packet.flags.is_response() {
+            return self.response(&packet, from, now, out);
+        }
+        if packet.flags.broadcast() || self.core.paused {
+            return;
+        }
+        let opcode = packet.flags.opcode();
+        match (opcode, &packet.question) {
+            (Opcode::Query, Some(question)) => self.query(&packet, question, from, now, out),
+            (Opcode::Unknown(_) | Opcode::Wack, _) => {}
+            _ => match Request::from_packet(&packet, from) {
+                None => self.core.log(WinsEvent::MalformedPacket, out),
+                Some(request) if opcode == Opcode::Release => self.release(request, now, out),
+                Some(request) => match queued {
+                    Some(queued) => self.overflow(request, queued, out),
+                    None => self.register(request, now, out),
+                },
+            },
+        }
+    }
+
+    fn operator(&mut self, action: OperatorAction, now: Now, out: &mut Outbox<WinsOutput>) {
+        let (core, replication) = (&mut self.core, &mut self.replication);
+        match action {
+            OperatorAction::AddStatic(mapping) => self.statics.push_back(mapping),
+            OperatorAction::DeleteRecord { name, scope } => {
+                core.delete(&name, &scope, out);
+            }
+            OperatorAction::TombstoneRecord { name, scope } => {
+                self.tombstone(&name, &scope, now, out);
+            }
+            OperatorAction::ImportLmhosts { text } => self.import_lmhosts(&text, out),
+            OperatorAction::PullNow { partner } => replication.pull_now(core, partner, now, out),
+            OperatorAction::PushNow { partner, propagate } => {
+                replication.push_now(core, partner, propagate, now, out);
+            }
+            OperatorAction::Scavenge { force } => {
+                self.begin_scavenging(force, now);
+                self.scavenge_deadlines(now, out);
+            }
+            OperatorAction::SetPartners(partners) => {
+                core.log(WinsEvent::ConfigurationChanged, out);
+                replication.set_partners(core, partners, now, out);
+            }
+        }
+    }
+
+    /// What the parts left for each other, and the next block of versions.
+    fn settle(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
+        self.core.reserve_versions(out);
+        self.enter_statics(now, out);
+        self.begin_wanted(now, out);
+        self.replication.after_input(&mut self.core, now, out);
+        self.core.reserve_versions(out);
+    }
 }
 
 impl Machine for WinsServer {
     type Input<'a> = WinsInput<'a>;
     type Output = WinsOutput;
 
-    fn handle(&mut self, _input: WinsInput<'_>, _now: Now, _out: &mut Outbox<WinsOutput>) {}
+    fn handle(&mut self, input: WinsInput<'_>, now: Now, out: &mut Outbox<WinsOutput>) {
+        if !self.running && !matches!(input, WinsInput::Start) {
+            return;
+        }
+        let (core, replication) = (&mut self.core, &mut self.replication);
+        match input {
+            WinsInput::Start if self.running => {}
+            WinsInput::Start => self.start(now, out),
+            WinsInput::Stop => return self.stop(now, out),
+            WinsInput::Datagram { from, bytes } => self.datagram(from, bytes, None, now, out),
+            WinsInput::Overflow { from, bytes, queued } => {
+                self.datagram(from, bytes, Some(queued), now, out);
+            }
+            WinsInput::StreamOpened { stream, peer } => {
+                replication.stream_opened(core, stream, peer, now, out);
+            }
+            WinsInput::StreamConnected { stream } => {
+                replication.stream_connected(core, stream, now, out);
+            }
+            WinsInput::StreamRefused { stream } => {
+                replication.stream_refused(core, stream, now, out);
+            }
+            WinsInput::StreamData { stream, bytes } => {
+                replication.stream_data(core, stream, bytes, now, out);
+            }
+            WinsInput::StreamClosed { stream } => {
+                replication.stream_closed(core, stream, now, out);
+            }
+            WinsInput::Durable { ticket } => core.durable(ticket),
+            WinsInput::Operator(action) => self.operator(action, now, out),
+        }
+        self.settle(now, out);
+    }
 
     fn on_deadline(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
-        self.replication.on_deadline(&mut self.core, now, out);
+        if !self.running {
+            return;
+        }
+        self.challenge_deadlines(now, out);
+        self.scavenge_deadlines(now, out);
+        if self.replication.next_deadline().is_some_and(|at| at <= now.time) {
+            self.replication.on_deadline(&mut self.core, now, out);
+        }
+        self.settle(now, out);
     }
 
     fn next_deadline(&self) -> Option<SimTime> {
-        self.replication.next_deadline()
+        if !self.running {
+            return None;
+        }
+        let parts = [
+            self.challenges.next_deadline(),
+            self.scavenger.next_deadline(),
+            self.replication.next_deadline(),
+        ];
+        parts.into_iter().flatten().min()
     }
 }
