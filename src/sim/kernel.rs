@@ -10,14 +10,14 @@
 //! more stops the program, because a wrapped sequence would silently reorder a run. Idle simulated time
 //! costs nothing. Observing a run ([`Engine::run_observed`]) changes nothing in it.
 
-use super::queue::{Queue, QueueMemory, Reference};
+use super::queue::{Merged, Queue, QueueMemory};
 use super::trace::{Dispatched, Observer};
 use crate::base::{
     ActorId, ChannelId, Digest, Event, EventId, Scheduler, SimDuration, SimTime, TimerId,
 };
 
 /// The event loop of a run.
-pub type Kernel = Engine<Reference>;
+pub type Kernel = Engine<Merged>;
 
 /// What the loop runs: all actors and whatever they share.
 pub trait World<K = Kernel> {
@@ -149,7 +149,13 @@ impl<Q: Queue, const DIGEST: bool> Engine<Q, DIGEST> {
     ) -> u64 {
         let mut left = count;
         while left > 0 {
-            let popped = self.queue.pop(end, |upcoming| world.prefetch(upcoming));
+            let (lanes, shown) = (&self.lanes, &*world);
+            let popped = self.queue.pop(end, |upcoming| {
+                // Reading is all the prefetching that safe code can do: several reads that do not
+                // depend on each other miss the cache together.
+                std::hint::black_box(lanes.get(upcoming.target.0 as usize).map(|lane| lane.next));
+                shown.prefetch(upcoming);
+            });
             let Some(event) = popped else { break };
             self.dispatch(event, world, observer);
             left -= 1;

@@ -1,9 +1,17 @@
 //! Stores of pending events. All of them hand out the same order, by `(time, id)`; they differ in speed.
 //!
-//! [`Reference`] is a `BTreeMap`, obviously right, for tests.
+//! [`Merged`] is what runs use. [`Reference`] is a `BTreeMap`, obviously right, for tests.
 
+mod channels;
+mod chunks;
+mod merged;
 mod reference;
+mod ring;
+#[cfg(test)]
+mod tests;
+mod wheel;
 
+pub use merged::Merged;
 pub use reference::Reference;
 
 use crate::base::{ActorId, ChannelId, Event, EventId, SimDuration, SimTime, TimerId};
