@@ -4,14 +4,19 @@
 //! every template expanded, every mistake found. What comes out is plain data the world is built from;
 //! what does not hold together never comes out at all.
 
+mod check;
+mod diagnose;
+mod document;
+mod language;
 mod plan;
 mod story;
+mod values;
 
 pub use plan::{
-    Boot, ClockPlan, CommitMode, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef,
-    HostPlan, HostProfile, HostRef, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, Override,
-    OverrideValue, OwnName, Plan, PullPlan, PushPlan, RouterPlan, RouterRef, StaticFile,
-    StaticKind, StaticPlan, SubnetPlan, SubnetRef, WinsPlan, WinsTimers,
+    Boot, ClockPlan, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef, HostPlan,
+    HostProfile, HostRef, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, OwnName, Plan, PullPlan,
+    PushPlan, RouterPlan, RouterRef, StaticFile, StaticKind, StaticPlan, SubnetPlan, SubnetRef,
+    WinsPlan,
 };
 pub use story::{
     Amount, ArrivalLaw, Choose, Condition, ExpectKind, ExpectPlan, FaultKind, FaultPlan, FaultRef,

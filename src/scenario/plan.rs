@@ -11,8 +11,10 @@ use super::story::{
     ExpectPlan, FaultPlan, ProbePlan, StepPlan, VaryPlan, WorkloadPlan, WorkloadRef,
 };
 use crate::base::{Odds, SimDuration, SimTime};
+use crate::nbt::NbtProfile;
 use crate::sim::cpu::CpuConfig;
 use crate::sim::disk::DiskParams;
+use crate::wins::WinsProfile;
 use crate::wire::NetbiosName;
 use crate::wire::name_service::NodeType;
 use std::net::Ipv4Addr;
@@ -275,16 +277,6 @@ pub struct ClockPlan {
     pub drift_ppb: (i64, i64),
 }
 
-/// When a WINS server answers a registration that changes its database.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
-pub enum CommitMode {
-    /// At once; the disk follows. A power cut may lose the last few.
-    #[default]
-    Lazy,
-    /// When it is on the disk.
-    Strict,
-}
-
 /// What a host does in its domain, which decides the names it registers.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub enum NbtRole {
@@ -314,32 +306,10 @@ pub struct NbtPlan {
     pub role: NbtRole,
     /// Whether it is the master browser of its subnet (domain 1D and MSBROWSE).
     pub local_master: bool,
-    /// Single parameters of the client that differ from the profile, in the order of the file.
-    pub overrides: Vec<Override>,
-}
-
-/// A parameter set to something other than the profile's default.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Override {
-    /// The parameter's name in the scenario language: `cache_timeout`.
-    pub key: &'static str,
-    /// Its value.
-    pub value: OverrideValue,
-}
-
-/// The value of a parameter.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OverrideValue {
-    /// A switch.
-    Switch(bool),
-    /// A number.
-    Count(u64),
-    /// A length of time.
-    Duration(SimDuration),
-    /// A probability.
-    Odds(Odds),
-    /// One of the words the parameter takes.
-    Word(&'static str),
+    /// Its timers, tries and switches: those of the version, with what the file changes.
+    pub profile: NbtProfile,
+    /// Which of them the file sets, in the order of the file.
+    pub changed: Vec<String>,
 }
 
 /// The WINS service on a host.
@@ -349,18 +319,14 @@ pub struct WinsPlan {
     pub pull_from: Vec<PullPlan>,
     /// Servers it notifies, which then pull from it (its pull partners).
     pub push_to: Vec<PushPlan>,
-    /// The four intervals, defaults of the version filled in.
-    pub timers: WinsTimers,
-    /// Whether static unique and multihomed records yield to dynamic ones (MigrateOn).
-    pub migrate_on: bool,
-    /// When a registration is answered.
-    pub commit: CommitMode,
+    /// Its timers, limits and switches: those of the version, with what the file changes.
+    pub profile: WinsProfile,
+    /// Which of them the file sets, in the order of the file.
+    pub changed: Vec<String>,
     /// Static mappings present from the start.
     pub statics: Vec<StaticPlan>,
     /// LMHOSTS files imported at service start.
     pub static_files: Vec<StaticFile>,
-    /// Switches of the server that differ from the profile, in the order of the file.
-    pub overrides: Vec<Override>,
 }
 
 /// A server this one pulls from.
@@ -391,19 +357,6 @@ pub struct PushPlan {
     pub on_address_change: bool,
     /// Whether that partner gets no static records (OnlyDynRecs).
     pub only_dynamic: bool,
-}
-
-/// The ageing of records.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct WinsTimers {
-    /// How long a registration holds without a refresh.
-    pub renewal_interval: SimDuration,
-    /// From released to tombstone.
-    pub extinction_interval: SimDuration,
-    /// From tombstone to gone.
-    pub extinction_timeout: SimDuration,
-    /// After which a replica is verified with its owner.
-    pub verification_interval: SimDuration,
 }
 
 /// The static mappings an administrator can type in (Q140064, NT 4.0's list).
