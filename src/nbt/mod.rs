@@ -10,12 +10,24 @@
 //! and a broadcast for a name the client does not hold leaves it as it was.
 //! Not done: LMHOSTS, HOSTS and DNS steps, the proxy agent, a state per adapter.
 
+mod cache;
+mod client;
+mod defend;
 mod identity;
+mod name_table;
 mod profile;
+mod receive;
+mod refresh;
+mod register;
+mod release;
+mod resolve;
+mod servers;
 mod types;
 
+pub use client::{NAMES_MAX, NbtClient};
 pub use identity::{Identity, MSBROWSE, Role, StartupName};
 pub use profile::{NbtProfile, ReturnRule};
+pub use resolve::{ADDRESSES_MAX, QUERIES_MAX};
 pub use types::{
     Answered, Counters, NameKind, NameState, NbtConfig, NbtInput, NbtOutput, OwnedName, Registrar,
     Resolution,
