@@ -365,6 +365,13 @@ impl Network {
         }
     }
 
+    /// Touches the packet of a coming event, so that it is near when the event is dispatched. Changes
+    /// nothing.
+    #[inline(always)]
+    pub fn prefetch(&self, payload: u32) {
+        self.packets.prefetch(payload & !NETWORK_EVENT);
+    }
+
     /// A packet that was delivered and not yet released.
     #[inline]
     pub fn packet(&self, handle: PacketHandle) -> PacketView<'_> {

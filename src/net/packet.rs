@@ -203,6 +203,15 @@ impl Packets {
         self.free.push(index);
     }
 
+    /// Touches both cache lines of a slot.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, index: u32) {
+        if let Some(slot) = self.slots.get(index as usize) {
+            std::hint::black_box(slot.source);
+            std::hint::black_box(slot.inline[INLINE - 1]);
+        }
+    }
+
     #[inline]
     pub(super) fn slot(&self, index: u32) -> &Slot {
         &self.slots[index as usize]
