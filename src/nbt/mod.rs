@@ -32,3 +32,6 @@ pub use types::{
     Answered, Counters, NameKind, NameState, NbtConfig, NbtInput, NbtOutput, OwnedName, Registrar,
     Resolution,
 };
+
+#[cfg(test)]
+mod tests;
