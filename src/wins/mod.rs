@@ -50,3 +50,6 @@ pub use server::{Loaded, WinsConfig, WinsServer};
 pub use statics::{StaticError, StaticMapping, StaticType};
 pub use store::{Committed, StoreError, WinsStore};
 pub use versions::VERSION_RESERVE;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Queries, row by row, and the order of the 1C list.
+
+use super::*;
+use NameKind::*;
+use Origin::*;
+use RecordState::*;
+
+fn seeded(text: &str, kind: NameKind, state: RecordState, hosts: &[u8]) -> Bench {
+    let mut bench = Bench::new(nt40());
+    let addresses: Vec<Ipv4Addr> = hosts.iter().map(|&n| host(n)).collect();
+    bench.seed(text, (kind, state, Dynamic), OWN, &addresses);
+    bench
+}
+
+fn hosts(answer: Option<(bool, Vec<Ipv4Addr>)>) -> Vec<u8> {
+    answer.map_or(vec![], |(_, list)| list.iter().map(|a| a.octets()[3]).collect())
+}
+
+#[test]
+fn row_3_8_1d_and_absent_names_are_not_found() {
+    let mut bench = seeded("A#1D", Unique, Active, &[1]);
+    assert_eq!(bench.query("A#1D"), None);
+    assert_eq!(bench.query("B"), None);
+    let packet = NamePacket::decode(&bench.sent[0].bytes).unwrap();
+    assert_eq!(packet.flags.0, 0x8583);
+    bench.register(1, "W#1D", Group);
+    assert_eq!(bench.query("W#1D"), None, "stored as a group, still not found");
+}
+
+#[test]
+fn row_3_8_normal_groups_answer_the_broadcast_address_in_every_state() {
+    for state in [Active, Released, Tombstone] {
+        let mut bench = seeded("W", Group, state, &[1]);
+        assert_eq!(bench.query("W"), Some((true, vec![Ipv4Addr::BROADCAST])));
+    }
+}
+
+#[test]
+fn row_3_8_released_and_tombstone_names_are_not_found() {
+    for kind in [Unique, Multihomed, InternetGroup] {
+        for state in [Released, Tombstone] {
+            assert_eq!(seeded("A", kind, state, &[1]).query("A"), None);
+        }
+    }
+}
+
+#[test]
+fn row_3_8_unique_multihomed_and_special_group() {
+    assert_eq!(seeded("A", Unique, Active, &[1]).query("A"), Some((false, vec![host(1)])));
+    let both = vec![host(1), host(2)];
+    assert_eq!(seeded("A", Multihomed, Active, &[1, 2]).query("A"), Some((false, both.clone())));
+    assert_eq!(seeded("A", InternetGroup, Active, &[1, 2]).query("A"), Some((true, both)));
+    let mut bench = seeded("A", Unique, Active, &[1]);
+    bench.query("A");
+    assert_eq!(peek(&bench.sent[0].bytes).unwrap().1.0, 0x8580);
+}
+
+#[test]
+fn a_node_status_request_is_not_the_databases_business() {
+    let mut bench = seeded("A", Unique, Active, &[1]);
+    let mut bytes = Vec::new();
+    compose::node_status_request(3, &NetbiosName::ANY, &ScopeId::none(), false, &mut bytes);
+    assert_eq!(bench.request(host(3), &bytes), Reply::Silence);
+}
+
+#[test]
+fn row_1_5_the_1b_holder_comes_first_and_only_once() {
+    let mut bench = seeded("D#1C", InternetGroup, Active, &[1, 2, 3]);
+    assert_eq!(hosts(bench.query("D#1C")), [1, 2, 3], "no 1B: the plain list");
+    bench.register(3, "D#1B", Unique);
+    assert_eq!(hosts(bench.query("D#1C")), [3, 1, 2]);
+    bench.release(3, "D#1B", false);
+    bench.register(9, "D#1B", Unique);
+    assert_eq!(hosts(bench.query("D#1C")), [9, 1, 2, 3]);
+    assert_eq!(hosts(bench.query("D#1B")), [9]);
+    bench.release(9, "D#1B", false);
+    assert_eq!(hosts(bench.query("D#1C")), [1, 2, 3], "a released 1B is not prepended");
+}
+
+#[test]
+fn row_1_5_the_answer_is_capped_at_25_with_the_1b_holder() {
+    let mut bench = seeded("D#1C", InternetGroup, Active, &(1..=25).collect::<Vec<u8>>());
+    bench.register(99, "D#1B", Unique);
+    assert_eq!(hosts(bench.query("D#1C")), [99].into_iter().chain(1..=24).collect::<Vec<u8>>());
+}
+
+#[test]
+fn row_1_5_1b_alone_does_not_make_a_1c() {
+    let mut bench = Bench::new(nt40());
+    bench.register(1, "D#1B", Unique);
+    assert_eq!(bench.query("D#1C"), None);
+}
+
+#[test]
+fn row_1_5_prepending_can_be_switched_off() {
+    let mut bench = Bench::new(WinsProfile { prepend_1b: false, ..nt40() });
+    bench.register(1, "D#1C", InternetGroup);
+    bench.register(9, "D#1B", Unique);
+    assert_eq!(hosts(bench.query("D#1C")), [1]);
+}
+
+#[test]
+fn row_1_5_local_members_come_before_others() {
+    let mut bench = Bench::new(nt40());
+    bench.seed("D#1C", (InternetGroup, Active, Dynamic), OTHER, &[host(1), host(2)]);
+    bench.register(5, "D#1C", InternetGroup);
+    bench.register(4, "D#1C", InternetGroup);
+    assert_eq!(hosts(bench.query("D#1C")), [5, 4, 1, 2]);
+}
+
+#[test]
+fn row_1_5_randomize_rotates_the_list() {
+    let mut bench = Bench::new(WinsProfile { randomize_1c: true, ..nt40() });
+    bench.seed("D#1C", (InternetGroup, Active, Dynamic), OWN, &[host(1), host(2), host(3)]);
+    let answers: Vec<Vec<u8>> = (0..60).map(|_| hosts(bench.query("D#1C"))).collect();
+    let rotations = [vec![1, 2, 3], vec![2, 3, 1], vec![3, 1, 2]];
+    assert!(answers.iter().all(|answer| rotations.contains(answer)));
+    assert!(rotations.iter().all(|rotation| answers.contains(rotation)));
+}
+
+#[test]
+fn lapsed_members_are_hidden_only_if_they_are_ours() {
+    let mut bench = Bench::new(nt40());
+    bench.seed("D#1C", (InternetGroup, Active, Dynamic), OTHER, &[host(1)]);
+    bench.seed("E#1C", (InternetGroup, Active, Dynamic), OWN, &[host(1)]);
+    bench.now.wall = bench.now.wall + SimDuration::from_hours(11);
+    assert_eq!(hosts(bench.query("D#1C")), [1]);
+    assert_eq!(bench.query("E#1C"), None);
+}

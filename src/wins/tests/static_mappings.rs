@@ -1,0 +1,161 @@
+//! Static mappings by steps and from files.
+
+use super::*;
+use NameKind::*;
+use Origin::*;
+use RecordState::*;
+
+fn add(bench: &mut Bench, text: &str, kind: StaticType, hosts: &[u8]) {
+    let addresses = hosts.iter().map(|&n| host(n)).collect();
+    let mapping = StaticMapping::new(name(text), kind, addresses);
+    bench.give(WinsInput::Operator(OperatorAction::AddStatic(mapping)));
+}
+
+fn import(bench: &mut Bench, text: &str) {
+    let text = text.as_bytes().to_vec();
+    bench.give(WinsInput::Operator(OperatorAction::ImportLmhosts { text }));
+}
+
+fn names(bench: &Bench) -> Vec<String> {
+    bench.server.core().names.iter().map(|record| record.name.to_string()).collect()
+}
+
+#[test]
+fn row_5_each_type_creates_its_suffixes() {
+    let mut bench = Bench::new(nt40());
+    add(&mut bench, "A", StaticType::Unique, &[1]);
+    add(&mut bench, "B", StaticType::Group, &[]);
+    add(&mut bench, "C", StaticType::DomainName, &[1, 2]);
+    add(&mut bench, "D", StaticType::InternetGroup, &[1, 2]);
+    add(&mut bench, "E", StaticType::Multihomed, &[1, 2]);
+    let expected = [
+        "A<00>", "A<03>", "A<20>", "B<1E>", "C<1C>", "D<00>", "D<03>", "D<20>", "E<00>", "E<03>",
+        "E<20>",
+    ];
+    assert_eq!(names(&bench), expected);
+    assert_eq!(bench.query("A"), Some((false, vec![host(1)])));
+    assert_eq!(bench.query("B#1E"), Some((true, vec![Ipv4Addr::BROADCAST])));
+    let both = vec![host(1), host(2)];
+    assert_eq!(bench.query("C#1C"), Some((true, both.clone())));
+    assert_eq!(bench.query("D"), Some((true, both.clone())));
+    assert_eq!(bench.query("E"), Some((false, both)));
+    let versions: Vec<u64> =
+        bench.server.core().names.iter().map(|record| record.version.0).collect();
+    assert_eq!(versions, (1..=11).collect::<Vec<u64>>(), "each record has its own version");
+}
+
+#[test]
+fn row_5_an_internet_group_of_3_51_is_a_1c_name() {
+    let mut bench = Bench::new(WinsProfile::new(WinsVersion::Nt351, 5));
+    add(&mut bench, "D", StaticType::InternetGroup, &[1]);
+    assert_eq!(names(&bench), ["D<1C>"]);
+}
+
+#[test]
+fn row_5_another_type_makes_the_entry_fail_whole() {
+    let mut bench = Bench::new(nt40());
+    bench.register(7, "A", Group);
+    add(&mut bench, "A", StaticType::Unique, &[1]);
+    assert_eq!(names(&bench), ["A<20>"], "not even 00 and 03");
+    let error = StaticError::TypeConflict { name: name("A"), stored: Group, wanted: Unique };
+    assert!(bench.seen.contains(&Observation::StaticRefused { error }));
+}
+
+#[test]
+fn row_5_wrong_numbers_of_addresses_are_refused() {
+    let mut bench = Bench::new(nt40());
+    add(&mut bench, "A", StaticType::Unique, &[1, 2]);
+    add(&mut bench, "B", StaticType::Multihomed, &[]);
+    add(&mut bench, "C", StaticType::DomainName, &(1..=26).collect::<Vec<u8>>());
+    assert!(names(&bench).is_empty());
+    let refused = bench.seen.iter().filter(|o| matches!(o, Observation::StaticRefused { .. }));
+    assert_eq!(refused.count(), 3);
+}
+
+#[test]
+fn row_5_a_static_1c_joins_the_dynamic_members_and_stops_their_ageing() {
+    let mut bench = Bench::new(nt40());
+    bench.register(1, "D#1C", InternetGroup);
+    let before = bench.own_maximum();
+    add(&mut bench, "D", StaticType::DomainName, &[5]);
+    assert_eq!(bench.describe("D#1C", before), "static InternetGroup Active own new [1, 5]");
+    bench.wait(SimDuration::from_days(100));
+    assert_eq!(bench.query("D#1C"), Some((true, vec![host(1), host(5)])));
+}
+
+#[test]
+fn row_5_a_full_list_loses_the_oldest_dynamic_member_first() {
+    let mut bench = Bench::new(nt40());
+    for n in 1..=25 {
+        bench.register(n, "D#1C", InternetGroup);
+    }
+    add(&mut bench, "D", StaticType::DomainName, &[77]);
+    let stored: Vec<u8> = bench.get("D#1C").unwrap().addresses().map(|a| a.octets()[3]).collect();
+    assert_eq!(stored, (2..=25).chain([77]).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_file_creates_all_types_and_reports_what_it_skips() {
+    let mut bench = Bench::new(nt40());
+    import(
+        &mut bench,
+        "10.0.0.1 FILES1\n10.0.0.2 DC1 #DOM:CORP\n10.0.0.3 DC2 #PRE #DOM:CORP\n\
+         10.0.0.4 GATE #MH\n10.0.0.5 GATE #MH\n10.0.0.300 BAD\n10.0.0.6 \"OFFICE         \\0x1E\"\n\
+         10.0.0.7 S1 #SG:FARM\n",
+    );
+    assert_eq!(bench.query("FILES1"), Some((false, vec![host(1)])));
+    assert_eq!(bench.query("DC2"), Some((false, vec![host(3)])));
+    assert_eq!(bench.query("CORP#1C"), Some((true, vec![host(2), host(3)])));
+    assert_eq!(bench.query("GATE"), Some((false, vec![host(4), host(5)])));
+    assert_eq!(bench.query("OFFICE#1E"), Some((true, vec![Ipv4Addr::BROADCAST])));
+    assert_eq!(bench.query("FARM"), Some((true, vec![host(7)])));
+    assert!(bench.server.core().names.iter().all(|record| record.is_static()));
+    assert!(bench.seen.contains(&Observation::LmhostsLine { line: 6, fatal: false }));
+    assert!(bench.saw(WinsEvent::LmhostsAddressSkipped));
+}
+
+#[test]
+fn a_file_with_a_syntax_error_imports_nothing() {
+    let mut bench = Bench::new(nt40());
+    import(&mut bench, "10.0.0.1 A\n10.0.0.2 \"B\n10.0.0.3 C\n");
+    assert!(names(&bench).is_empty());
+    assert!(bench.seen.contains(&Observation::LmhostsLine { line: 2, fatal: true }));
+}
+
+#[test]
+fn a_long_file_waits_for_versions_and_is_entered_whole() {
+    let mut bench = Bench::new(nt40());
+    bench.disk_works = false;
+    let lines: Vec<String> =
+        (0..1000).map(|n| format!("10.1.{}.{} HOST{n}", n / 250, n % 250 + 1)).collect();
+    import(&mut bench, &lines.join("\n"));
+    let first = bench.server.core().names.len();
+    assert!(first < 3000 && first > 900, "{first}");
+    bench.disk_works = true;
+    bench.durable();
+    assert_eq!(bench.server.core().names.len(), 3000);
+}
+
+#[test]
+fn deleting_leaves_no_trace_and_tombstoning_travels() {
+    let mut bench = Bench::new(nt40());
+    add(&mut bench, "A", StaticType::Unique, &[1]);
+    bench.seed("R", (Unique, Active, Dynamic), OTHER, &[host(2)]);
+    let before = bench.own_maximum();
+    let (delete, scope) = (name("A"), ScopeId::none());
+    bench.give(WinsInput::Operator(OperatorAction::DeleteRecord { name: delete, scope }));
+    assert_eq!(bench.describe("A", before), "nothing");
+    assert_eq!(bench.own_maximum(), before);
+    let (name, scope) = (name("R"), ScopeId::none());
+    bench.give(WinsInput::Operator(OperatorAction::TombstoneRecord { name, scope }));
+    assert_eq!(bench.describe("R", before), "Unique Tombstone own new renewed [2]");
+}
+
+#[test]
+fn replication_of_statics_needs_no_stamp() {
+    let mut bench = Bench::new(nt40());
+    add(&mut bench, "A", StaticType::Unique, &[1]);
+    let record = bench.get("A").unwrap();
+    assert_eq!(record.stamp, WallTime::NEVER);
+    assert_eq!(record.members.as_slice()[0].stamp, WallTime::NEVER);
+}
