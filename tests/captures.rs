@@ -43,7 +43,7 @@ impl Capture {
     }
 
     fn packet(&mut self, packet: &CapturedPacket<'_>) {
-        self.time = self.time + SimDuration::from_millis(1);
+        self.time += SimDuration::from_millis(1);
         self.packets += 1;
         let packet = CapturedPacket { ip_id: self.packets, ..*packet };
         self.writer.frame(self.lan, self.time, &packet).expect("a written packet");

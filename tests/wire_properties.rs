@@ -72,10 +72,9 @@ fn parts() -> impl Strategy<Value = Parts> {
     (option::of(question()), records, vec(any::<u8>(), 0..20), name(), scope()).prop_map(
         |(question, mut records, trailing, first_name, first_scope)| {
             // The first name of a packet cannot be a pointer to itself.
-            if question.is_none() {
-                if let Some(first) = records.iter_mut().flatten().next() {
-                    first.name.get_or_insert((first_name, first_scope));
-                }
+            let first = records.iter_mut().flatten().next().filter(|_| question.is_none());
+            if let Some(first) = first {
+                first.name.get_or_insert((first_name, first_scope));
             }
             (question, records, trailing)
         },

@@ -150,9 +150,9 @@ pub(super) mod first_level {
     pub(in crate::wire) fn encode(name: &NetbiosName, scope: &ScopeId, out: &mut Vec<u8>) {
         let mut plain = [0; PLAIN_LEN];
         plain[0] = LETTERS as u8;
-        for (pair, byte) in plain[1..=LETTERS].chunks_exact_mut(2).zip(name.as_bytes()) {
-            pair[0] = b'A' + (byte >> 4);
-            pair[1] = b'A' + (byte & 0x0F);
+        let letters = plain[1..=LETTERS].as_chunks_mut().0;
+        for (letters, quad) in letters.iter_mut().zip(name.as_bytes().as_chunks().0) {
+            *letters = spread(*quad);
         }
         if scope.is_none() {
             out.extend_from_slice(&plain);
@@ -164,6 +164,33 @@ pub(super) mod first_level {
             out.extend_from_slice(label);
         }
         out.push(0);
+    }
+
+    /// The same byte in all eight places.
+    const fn eight(byte: u8) -> u64 {
+        u64::from_be_bytes([byte; 8])
+    }
+
+    /// Four bytes as eight letters, all at once: every datagram carries a name.
+    fn spread(quad: [u8; 4]) -> [u8; 8] {
+        let x = u64::from(u32::from_be_bytes(quad));
+        let x = (x | x << 16) & 0x0000_FFFF_0000_FFFF;
+        let x = (x | x << 8) & 0x00FF_00FF_00FF_00FF;
+        let x = (x | x << 4) & eight(0x0F);
+        (x + eight(b'A')).to_be_bytes()
+    }
+
+    /// Eight letters as four bytes, and whether all are A to P.
+    fn pack(letters: [u8; 8]) -> ([u8; 4], bool) {
+        let letters = u64::from_be_bytes(letters);
+        // With its high bit set no byte borrows from the next; a letter A to P leaves 0x80 to 0x8F.
+        let nibbles = (letters | eight(0x80)) - eight(b'A');
+        let good = letters & eight(0x80) == 0 && nibbles & eight(0xF0) == eight(0x80);
+        let x = nibbles & eight(0x0F);
+        let x = (x | x >> 4) & 0x00FF_00FF_00FF_00FF;
+        let x = (x | x >> 8) & 0x0000_FFFF_0000_FFFF;
+        let x = (x | x >> 16) as u32;
+        (x.to_be_bytes(), good)
     }
 
     /// Why a name could not be read.
@@ -185,13 +212,13 @@ pub(super) mod first_level {
         }
         let letters = bytes.get(1..=LETTERS).ok_or(Flaw::Short)?;
         let mut raw = [0; 16];
-        let mut high_bits = 0;
-        for (byte, pair) in raw.iter_mut().zip(letters.chunks_exact(2)) {
-            let (high, low) = (pair[0].wrapping_sub(b'A'), pair[1].wrapping_sub(b'A'));
-            high_bits |= high | low;
-            *byte = high << 4 | low & 0x0F;
+        let mut all_good = true;
+        for (quad, letters) in raw.as_chunks_mut().0.iter_mut().zip(letters.as_chunks().0) {
+            let (bytes, good) = pack(*letters);
+            *quad = bytes;
+            all_good &= good;
         }
-        if high_bits > 0x0F {
+        if !all_good {
             return Err(Flaw::Bad);
         }
         let name = NetbiosName::from_bytes(raw);
@@ -289,5 +316,39 @@ impl fmt::Debug for Suffix {
 impl fmt::Debug for ScopeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_letters_is_read_alone() {
+        let (name, scope) = (NetbiosName::ANY, ScopeId::none());
+        let mut plain = Vec::new();
+        first_level::encode(&name, &scope, &mut plain);
+        for place in 0..16 {
+            for pair in 0..=u16::MAX {
+                let mut bytes = plain.clone();
+                bytes[1 + 2 * place..3 + 2 * place].copy_from_slice(&pair.to_be_bytes());
+                let [high, low] = pair.to_be_bytes().map(|c| c.wrapping_sub(b'A'));
+                let mut expected = *name.as_bytes();
+                expected[place] = high << 4 | low & 0x0F;
+                let expected = (high < 16 && low < 16).then_some(expected);
+                let read = first_level::decode(&bytes).ok().map(|(name, _, _)| *name.as_bytes());
+                assert_eq!(read, expected, "{pair:04x} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scope_has_good_labels() {
+        for good in ["", "a", "sales.example", &"x".repeat(63)] {
+            assert_eq!(ScopeId::new(good.as_bytes()).expect(good).as_bytes(), good.as_bytes());
+        }
+        for bad in [".", ".a", "a.", "a..b", &"x".repeat(64), &["x"; 200].join(".")] {
+            assert_eq!(ScopeId::new(bad.as_bytes()), Err(NameError::BadScope(bad.to_string())));
+        }
     }
 }
