@@ -8,7 +8,8 @@
 //! Promised: every look-up is answered exactly once, every answer belongs to a request that is
 //! outstanding at the server that gives it, an idle client has at most one deadline and a fixed size,
 //! and a broadcast for a name the client does not hold leaves it as it was.
-//! Not done: LMHOSTS, HOSTS and DNS steps, the proxy agent, a state per adapter.
+//! Not done: LMHOSTS, HOSTS and DNS steps, the proxy agent, a state per adapter, the challenge a client
+//! makes itself (RFC 1002 4.2.7: such an answer counts as a grant), redirects.
 
 mod cache;
 mod client;

@@ -41,10 +41,10 @@ impl NbtClient {
             self.receive_request(&packet, &name, from, broadcast, out);
         } else if broadcast {
             self.receive_demand(&packet, &name, from, out);
-        } else if !self.receive_answer(&packet, &name, from, now, out) {
-            if !self.receive_demand(&packet, &name, from, out) {
-                self.counters.stray += 1;
-            }
+        } else if !self.receive_answer(&packet, &name, from, now, out)
+            && !self.receive_demand(&packet, &name, from, out)
+        {
+            self.counters.stray += 1;
         }
     }
 
