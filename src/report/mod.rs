@@ -4,7 +4,9 @@
 //! (the wall time of a run, which is handed in, appears in the summary only). Only `output` touches files,
 //! and it leaves either a whole file or none.
 
+mod canvas;
 mod chart;
+mod draw;
 mod format;
 mod json;
 mod output;
@@ -13,6 +15,7 @@ mod parquet;
 /// Captures of simulated packets.
 pub mod pcapng;
 mod summary;
+mod ticks;
 mod timeline;
 
 pub use chart::{Chart, charts, compare};
