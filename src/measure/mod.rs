@@ -1,5 +1,8 @@
-//! What is observed and judged.
+//! What is observed and judged. Nothing here can influence a run: the world tells, this module listens.
 
+pub mod convergence;
+pub mod distribution;
+pub mod lookups;
 mod result;
 
 pub use result::{
