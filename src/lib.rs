@@ -2,7 +2,8 @@
 //!
 //! The protocol modules (`nbt`, `wins`) are state machines that know bytes and deadlines but neither
 //! sockets nor clocks. The simulator (`sim`) joins them to simulated hosts, disks and networks and runs
-//! everything in one seeded event loop. A module depends only on modules above it in this list.
+//! everything in one seeded event loop. A module depends only on modules before it in this order: base, wire,
+//! nbt, wins, net, sim, measure, scenario, explore, report, cli. `nbt` and `wins` do not know each other.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
@@ -11,10 +12,8 @@
 pub mod base;
 /// The command line.
 pub mod cli;
-/// Running scenarios: one seed, twice, many.
+/// Running scenarios: faults, workloads and operators as actors, measuring, judging, one seed or twice.
 pub mod explore;
-/// Faults as data: what breaks, when, for how long.
-pub mod faults;
 /// What is observed and judged: series, histograms, convergence, expectations.
 pub mod measure;
 /// The NetBT client: claims, defends, refreshes, releases and resolves names.
@@ -31,5 +30,3 @@ pub mod sim;
 pub mod wins;
 /// Bytes to values and back, without state: NetBIOS names, name service, WINS replication.
 pub mod wire;
-/// What clients do all day: boot storms, look-ups, churn, roaming.
-pub mod workload;

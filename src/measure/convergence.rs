@@ -36,6 +36,8 @@ pub struct Convergence {
     disagree_since: Option<SimTime>,
     disagreements: Distribution,
     disagreed_for: SimDuration,
+    /// When all servers, every one of them up, began or ceased to agree.
+    turns: Vec<(SimTime, bool)>,
 }
 
 impl Convergence {
@@ -52,6 +54,7 @@ impl Convergence {
             disagree_since: None,
             disagreements: Distribution::of_durations(),
             disagreed_for: SimDuration::ZERO,
+            turns: Vec::new(),
         }
     }
 
@@ -89,16 +92,28 @@ impl Convergence {
         }
     }
 
-    /// Since when the databases of the listed servers (all, if empty) that are up agree.
+    /// Whether the databases of these servers (all, if none is listed) agree; servers that are down agree
+    /// with nobody.
     pub fn agree(&self, servers: &[usize]) -> bool {
-        let chosen = |&(i, v): &(usize, &ServerView)| {
-            v.up && (servers.is_empty() || servers.contains(&i))
-        };
-        let mut prints = self.servers.iter().enumerate().filter(chosen).map(|(_, v)| v.fingerprint);
-        match prints.next() {
-            None => true,
-            Some(first) => prints.all(|p| p == first),
+        let chosen = |&(i, _): &(usize, &ServerView)| servers.is_empty() || servers.contains(&i);
+        let mut views = self.servers.iter().enumerate().filter(chosen).map(|(_, view)| view);
+        let first = views.next();
+        first.is_none_or(|f| f.up && views.all(|v| v.up && v.fingerprint == f.fingerprint))
+    }
+
+    /// The first moment from `from` on at which every server is up and agrees with every other.
+    pub fn first_agreement(&self, from: SimTime) -> Option<SimTime> {
+        let before = self.turns.partition_point(|&(at, _)| at <= from);
+        if before > 0 && self.turns[before - 1].1 {
+            return Some(from);
         }
+        self.turns[before..].iter().find(|(_, agree)| *agree).map(|&(at, _)| at)
+    }
+
+    /// Whether the servers that are up agree.
+    fn living_agree(&self) -> bool {
+        let mut prints = self.servers.iter().filter(|v| v.up).map(|v| v.fingerprint);
+        prints.next().is_none_or(|first| prints.all(|p| p == first))
     }
 
     /// When agreement of all servers that are up last began; `None` while they disagree.
@@ -165,7 +180,11 @@ impl Convergence {
             }
             _ => view.points.push((at, value)),
         }
-        match (self.agree(&[]), self.disagree_since) {
+        let all = self.agree(&[]);
+        if self.turns.last().map_or(all, |&(_, last)| last != all) {
+            self.turns.push((now, all));
+        }
+        match (self.living_agree(), self.disagree_since) {
             (true, Some(since)) => {
                 self.disagreements.record_duration(now.since(since));
                 self.disagreed_for += now.since(since);
@@ -202,8 +221,12 @@ mod tests {
         c.record_changed(1, 0xF00D, 1, at(40));
         assert_eq!(c.agree_since(), Some(at(40)));
         c.record_changed(1, 1, 0, at(50));
-        c.server_life(1, None, at(60)); // a dead server disagrees with nobody
+        c.server_life(1, None, at(60)); // a dead server does not count as a disagreement...
         assert_eq!(c.agree_since(), Some(at(60)));
+        assert!(!c.agree(&[])); // ...but nobody agrees with it either
+        assert_eq!(c.first_agreement(at(20)), Some(at(40)));
+        assert_eq!(c.first_agreement(at(45)), Some(at(45)));
+        assert_eq!(c.first_agreement(at(55)), None);
         let mut m = Vec::new();
         c.measures(at(100), &mut m);
         let find = |name: &str| m.iter().find(|m| m.name == name).unwrap();

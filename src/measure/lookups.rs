@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 pub enum Answer {
     /// The address at which the name's holder really is.
     Right,
-    /// An address at which the name's holder is not, though it is somewhere.
+    /// An address the name's holder once had.
     Stale,
+    /// An address the name's holder never had.
+    Wrong,
     /// No answer, or "no such name", although the holder is up.
     Failed,
     /// An address for a name whose holder is down.
@@ -24,7 +26,7 @@ pub enum Answer {
 }
 
 /// Number of kinds of answers.
-pub const ANSWERS: usize = 6;
+pub const ANSWERS: usize = 7;
 
 /// One finished look-up.
 #[derive(Copy, Clone, Debug)]
@@ -99,7 +101,7 @@ impl Lookups {
         self.time.record_duration(took);
         let pair = (lookup.client, lookup.target?);
         match lookup.answer {
-            Answer::Failed | Answer::Stale => {
+            Answer::Failed | Answer::Stale | Answer::Wrong => {
                 self.unresolved.entry(pair).or_insert(lookup.started);
                 None
             }
@@ -128,7 +130,12 @@ impl Lookups {
     /// Right answers, slow ones included, among all that were judged and could have succeeded.
     pub fn success(&self) -> (u64, u64) {
         let right = self.total(Answer::Right);
-        (right, right + self.total(Answer::Stale) + self.total(Answer::Failed))
+        (
+            right,
+            [Answer::Stale, Answer::Wrong, Answer::Failed]
+                .iter()
+                .fold(right, |n, &a| n + self.total(a)),
+        )
     }
 
     /// Pairs of client and target that still cannot resolve.
@@ -148,6 +155,7 @@ impl Lookups {
             out.push(count("lookup.count", "look-ups", all as f64));
             out.push(count("lookup.failed", "look-ups", self.total(Answer::Failed) as f64));
             out.push(count("lookup.stale", "look-ups", self.total(Answer::Stale) as f64));
+            out.push(count("lookup.wrong", "look-ups", self.total(Answer::Wrong) as f64));
             out.push(count("lookup.ghost", "look-ups", self.total(Answer::Ghost) as f64));
             out.push(count("lookup.slow", "look-ups", self.slow as f64));
             out.push(count("name.still_unresolved", "pairs", self.unresolved.len() as f64));
@@ -194,7 +202,7 @@ impl Lookups {
             let (mut right, mut judged) = (0u64, 0u64);
             for (_, w) in row.iter().enumerate().filter(|(site, _)| wanted(*site)) {
                 right += u64::from(good(w));
-                judged += [Answer::Right, Answer::Stale, Answer::Failed]
+                judged += [Answer::Right, Answer::Stale, Answer::Wrong, Answer::Failed]
                     .iter()
                     .map(|&a| u64::from(w.answers[a as usize]))
                     .sum::<u64>();

@@ -783,6 +783,12 @@ impl Network {
         self.holder_anywhere(u32::from(address)).map(InterfaceId)
     }
 
+    /// Whether a host could take this address: it belongs to a subnet, and no host or router has it.
+    pub fn is_free(&self, address: Ipv4Addr) -> bool {
+        let subnet = self.subnet_of(address).map(|id| &self.subnets[id.0 as usize]);
+        subnet.is_some_and(|subnet| subnet.check_free(address).is_ok())
+    }
+
     /// The subnet an address lies in.
     pub fn subnet_of(&self, address: Ipv4Addr) -> Option<SubnetId> {
         self.prefixes.find(u32::from(address))

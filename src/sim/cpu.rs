@@ -24,7 +24,7 @@ pub enum Work {
 }
 
 /// Service times and limits.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct CpuConfig {
     /// Processor time of a registration or refresh.
     pub registration: SimDuration,
@@ -32,7 +32,7 @@ pub struct CpuConfig {
     pub release: SimDuration,
     /// Processor time of a query.
     pub query: SimDuration,
-    /// Processor time of one replication segment.
+    /// Processor time of one replicated record.
     pub replication: SimDuration,
     /// Most name changes waiting; the next is dropped.
     pub name_changes_max: usize,
@@ -40,13 +40,20 @@ pub struct CpuConfig {
     pub queries_max: usize,
 }
 
+#[derive(Clone, Debug)]
+struct Job<T> {
+    work: Work,
+    cost: SimDuration,
+    item: T,
+}
+
 /// The processor and its queues. `T` is whatever waits.
 #[derive(Clone, Debug)]
 pub struct Cpu<T> {
     config: CpuConfig,
-    queues: [VecDeque<(Work, T)>; 3],
+    queues: [VecDeque<Job<T>>; 3],
     next_queue: usize,
-    busy: Option<(Work, T)>,
+    busy: Option<Job<T>>,
     /// Work that found its queue full, by kind.
     pub dropped: [u64; 4],
     /// The longest each queue has been.
@@ -63,14 +70,17 @@ pub const REPLICATION: usize = 2;
 /// Replication segments are limited by TCP's window, so this bound is never met by a sane peer.
 const REPLICATION_MAX: usize = 65_536;
 
+/// Bytes of a unique record in a replication message (MS-WINSRA 2.2.10).
+const RECORD_BYTES: u64 = 48;
+
 impl CpuConfig {
-    /// The cost of one piece of work.
-    pub fn cost(&self, work: Work) -> SimDuration {
+    /// The cost of one piece of work; `bytes` matters for replication, record by record.
+    pub fn cost(&self, work: Work, bytes: usize) -> SimDuration {
         match work {
             Work::Registration => self.registration,
             Work::Release => self.release,
             Work::Query => self.query,
-            Work::Replication => self.replication,
+            Work::Replication => self.replication * (bytes as u64).div_ceil(RECORD_BYTES),
         }
     }
 
@@ -96,14 +106,15 @@ impl<T> Cpu<T> {
         }
     }
 
-    /// Hands work in. Gives it back if its queue is full.
-    pub fn submit(&mut self, work: Work, item: T) -> Result<(), T> {
+    /// Hands work on `bytes` bytes in. Gives it back if its queue is full.
+    pub fn submit(&mut self, work: Work, bytes: usize, item: T) -> Result<(), T> {
         let queue = queue_of(work);
+        let cost = self.config.cost(work, bytes);
         if self.queues[queue].len() >= self.config.limit(queue) {
             self.dropped[work as usize] += 1;
             return Err(item);
         }
-        self.queues[queue].push_back((work, item));
+        self.queues[queue].push_back(Job { work, cost, item });
         self.longest[queue] = self.longest[queue].max(self.queues[queue].len());
         Ok(())
     }
@@ -115,10 +126,11 @@ impl<T> Cpu<T> {
         }
         for turn in 0..self.queues.len() {
             let queue = (self.next_queue + turn) % self.queues.len();
-            if let Some((work, item)) = self.queues[queue].pop_front() {
+            if let Some(job) = self.queues[queue].pop_front() {
                 self.next_queue = (queue + 1) % self.queues.len();
-                self.busy = Some((work, item));
-                return Some(self.config.cost(work));
+                let cost = job.cost;
+                self.busy = Some(job);
+                return Some(cost);
             }
         }
         None
@@ -126,7 +138,7 @@ impl<T> Cpu<T> {
 
     /// The work begun by `start` is done: here it is.
     pub fn finish(&mut self) -> Option<(Work, T)> {
-        self.busy.take()
+        self.busy.take().map(|job| (job.work, job.item))
     }
 
     /// How many items wait in a queue.
@@ -138,7 +150,7 @@ impl<T> Cpu<T> {
     pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
         let busy = self.busy.take();
         let waiting = self.queues.iter_mut().flat_map(|q| q.drain(..));
-        busy.into_iter().chain(waiting).map(|(_, item)| item)
+        busy.into_iter().chain(waiting).map(|job| job.item)
     }
 }
 
@@ -168,10 +180,10 @@ mod tests {
     #[test]
     fn queues_are_served_in_turn_and_bounded() {
         let mut cpu = cpu();
-        assert_eq!(cpu.submit(Work::Registration, 1), Ok(()));
-        assert_eq!(cpu.submit(Work::Registration, 2), Ok(()));
-        assert_eq!(cpu.submit(Work::Registration, 3), Err(3), "the third finds the queue full");
-        assert_eq!(cpu.submit(Work::Query, 4), Ok(()));
+        assert_eq!(cpu.submit(Work::Registration, 68, 1), Ok(()));
+        assert_eq!(cpu.submit(Work::Registration, 68, 2), Ok(()));
+        assert_eq!(cpu.submit(Work::Registration, 68, 3), Err(3), "the third finds the queue full");
+        assert_eq!(cpu.submit(Work::Query, 68, 4), Ok(()));
         assert_eq!(cpu.dropped, [1, 0, 0, 0]);
         let mut order = Vec::new();
         while let Some(cost) = cpu.start() {
@@ -187,8 +199,8 @@ mod tests {
     #[test]
     fn a_crash_empties_everything() {
         let mut cpu = cpu();
-        cpu.submit(Work::Query, 1).unwrap();
-        cpu.submit(Work::Release, 2).unwrap();
+        cpu.submit(Work::Query, 68, 1).unwrap();
+        cpu.submit(Work::Release, 68, 2).unwrap();
         cpu.start();
         assert_eq!(cpu.drain().collect::<Vec<_>>(), [2, 1]);
         assert_eq!(cpu.start(), None);

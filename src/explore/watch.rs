@@ -1,0 +1,499 @@
+//! Watching a run: happenings go in, measures and charts come out. Nothing flows back into the run.
+
+use super::director::Asked;
+use super::faults::Occurrence;
+use crate::base::{SimDuration, SimTime};
+use crate::measure::convergence::Convergence;
+use crate::measure::distribution::{Distribution, count};
+use crate::measure::lookups::{Answer, Lookup, Lookups};
+use crate::measure::{FaultSpan, Histogram, Measure, NotableEvent, Series};
+use crate::nbt::{NameKind, NameState};
+use crate::scenario::{HostRef, Plan};
+use crate::sim::{Death, Happening, HostId, LookedUp, RecordLook, What, World};
+use crate::wins::Observation;
+use crate::wire::{NetbiosName, Suffix};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// A right answer later than this is one a user waited for.
+const SLOW_AFTER: SimDuration = SimDuration::from_secs(1);
+/// Notable events kept; a storm has thousands of the same.
+const NOTABLE_MAX: usize = 400;
+/// A spoiled look-up counts against the latest fault if that ended less than this ago.
+const AFTERMATH: SimDuration = SimDuration::from_hours(1);
+
+/// What one occurrence of a fault did to clients.
+#[derive(Clone, Debug)]
+struct Damage {
+    detect: Distribution,
+    unresolved: Distribution,
+    recovered: Option<SimTime>,
+    failed: u64,
+    stale: u64,
+}
+
+/// A server as watched.
+#[derive(Clone, Debug, Default)]
+struct ServerWatch {
+    /// How each record looked last.
+    looks: BTreeMap<NetbiosName, u64>,
+    queue: Vec<(f64, f64)>,
+    queue_full: u64,
+    commits: u64,
+}
+
+/// What watches a run.
+pub(super) struct Watch {
+    plan: Arc<Plan>,
+    pub(super) lookups: Lookups,
+    pub(super) convergence: Convergence,
+    /// By host: its place among the servers, plus one.
+    server_of: Vec<u32>,
+    servers: Vec<(HostRef, ServerWatch)>,
+    damage: Vec<Damage>,
+    /// Live hosts that hold a unique name as registered.
+    holders: BTreeMap<NetbiosName, Vec<u32>>,
+    /// Names held by more than one live host.
+    pub(super) contested: u32,
+    held_by: BTreeMap<u32, Vec<NetbiosName>>,
+    /// Addresses hosts had before, for telling stale from wrong.
+    past: BTreeMap<u32, Vec<Ipv4Addr>>,
+    address: Vec<Ipv4Addr>,
+    booted: Vec<SimTime>,
+    register_time: Distribution,
+    counts: BTreeMap<&'static str, u64>,
+    notable: Vec<NotableEvent>,
+}
+
+impl Watch {
+    pub(super) fn new(plan: Arc<Plan>, occurrences: &[Occurrence], sites: Vec<String>) -> Watch {
+        let window = window_of(plan.duration);
+        let mut server_of = vec![0; plan.hosts.len()];
+        let mut servers = Vec::new();
+        for host in plan.wins_servers() {
+            servers.push((host, ServerWatch::default()));
+            server_of[host.index()] = servers.len() as u32;
+        }
+        let names = servers.iter().map(|(h, _)| plan.hosts[h.index()].name.clone()).collect();
+        let grain = SimDuration(plan.duration.0 / 2000);
+        let damage = Damage {
+            detect: Distribution::of_durations(),
+            unresolved: Distribution::of_durations(),
+            recovered: None,
+            failed: 0,
+            stale: 0,
+        };
+        Watch {
+            lookups: Lookups::new(sites, window, SLOW_AFTER),
+            convergence: Convergence::new(names, grain),
+            server_of,
+            servers,
+            damage: vec![damage; occurrences.len()],
+            holders: BTreeMap::new(),
+            contested: 0,
+            held_by: BTreeMap::new(),
+            past: BTreeMap::new(),
+            address: plan.hosts.iter().map(|h| h.address).collect(),
+            booted: vec![SimTime::MAX; plan.hosts.len()],
+            register_time: Distribution::of_durations(),
+            counts: BTreeMap::new(),
+            notable: Vec::new(),
+            plan,
+        }
+    }
+
+    /// A server's place among the servers.
+    pub(super) fn server(&self, host: HostRef) -> Option<usize> {
+        (self.server_of[host.index()] as usize).checked_sub(1)
+    }
+
+    /// Live hosts that hold a unique name.
+    pub(super) fn holders(&self, name: &NetbiosName) -> &[u32] {
+        self.holders.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes one happening that is not the end of a look-up.
+    pub(super) fn happened(
+        &mut self,
+        happening: &Happening,
+        world: &World,
+        occurrences: &[Occurrence],
+    ) {
+        let (at, host) = (happening.at, HostRef(happening.host.0));
+        match happening.what {
+            What::Up => self.booted[host.index()] = at,
+            What::Down(how) => self.host_down(host, how, at),
+            What::Moved => {
+                let new = world.host(happening.host).address();
+                let old = std::mem::replace(&mut self.address[host.index()], new);
+                self.past.entry(host.0).or_default().push(old);
+                self.note(at, host, format!("moves from {old} to {new}"));
+            }
+            What::Name { name, state } => self.name_state(host, name, state, world, at),
+            What::ServerSwitched { from, to } => {
+                *self.counts.entry("client.server_switches").or_default() += 1;
+                self.switched(from, at, world, occurrences);
+                let _ = to;
+            }
+            What::Logged { id, name } => {
+                *self.counts.entry("events.logged").or_default() += 1;
+                if let Some(name) = name {
+                    self.note(at, host, format!("event {id}: {name} is in conflict"));
+                }
+            }
+            What::WinsUp => self.wins_up(host, world, at),
+            What::WinsDown => {
+                if let Some(s) = self.server(host) {
+                    self.servers[s].1.looks.clear();
+                    self.convergence.server_life(s, None, at);
+                }
+            }
+            What::Wins(observation) => self.observed(host, observation, world, at),
+            What::Record { name, looks } => self.record(host, name, looks, at),
+            What::QueueFull => {
+                if let Some(s) = self.server(host) {
+                    self.servers[s].1.queue_full += 1;
+                }
+            }
+            What::Committed => {
+                if let Some(s) = self.server(host) {
+                    self.servers[s].1.commits += 1;
+                }
+            }
+            What::LookedUp(_) => {}
+        }
+    }
+
+    fn host_down(&mut self, host: HostRef, how: Death, at: SimTime) {
+        self.booted[host.index()] = SimTime::MAX;
+        for name in self.held_by.remove(&host.0).unwrap_or_default() {
+            self.unhold(host, name);
+        }
+        if how != Death::ShutDown && self.server(host).is_some() {
+            let what = match how {
+                Death::PowerCut => "loses power",
+                Death::Wipe => "loses its disk",
+                _ => "crashes",
+            };
+            self.note(at, host, what.into());
+        }
+    }
+
+    fn name_state(
+        &mut self,
+        host: HostRef,
+        name: NetbiosName,
+        state: NameState,
+        world: &World,
+        at: SimTime,
+    ) {
+        let Some(nbt) = world.host(HostId(host.0)).nbt() else { return };
+        match state {
+            NameState::Registered { .. } => {
+                *self.counts.entry("client.names_registered").or_default() += 1;
+                let kind = nbt.owned_names().find(|owned| owned.name == name).map(|o| o.kind);
+                // Every subnet has its own holder of a 1D name.
+                if kind == Some(NameKind::Unique) && name.suffix() != Suffix::LOCAL_MASTER {
+                    self.hold(host, name);
+                }
+                let boot = self.booted[host.index()];
+                let all =
+                    nbt.owned_names().all(|o| matches!(o.state, NameState::Registered { .. }));
+                if all && boot != SimTime::MAX {
+                    self.register_time.record_duration(at.since(boot));
+                    self.booted[host.index()] = SimTime::MAX;
+                }
+            }
+            NameState::Registering => {}
+            NameState::Conflict | NameState::Released => {
+                if state == NameState::Conflict {
+                    *self.counts.entry("client.names_in_conflict").or_default() += 1;
+                }
+                if let Some(held) = self.held_by.get_mut(&host.0) {
+                    held.retain(|held| *held != name);
+                }
+                self.unhold(host, name);
+            }
+        }
+    }
+
+    fn hold(&mut self, host: HostRef, name: NetbiosName) {
+        let holders = self.holders.entry(name).or_default();
+        if !holders.contains(&host.0) {
+            holders.push(host.0);
+            self.contested += u32::from(holders.len() == 2);
+            self.held_by.entry(host.0).or_default().push(name);
+        }
+    }
+
+    fn unhold(&mut self, host: HostRef, name: NetbiosName) {
+        if let Some(holders) = self.holders.get_mut(&name)
+            && let Some(place) = holders.iter().position(|&h| h == host.0)
+        {
+            holders.remove(place);
+            self.contested -= u32::from(holders.len() == 1);
+            if holders.is_empty() {
+                self.holders.remove(&name);
+            }
+        }
+    }
+
+    fn switched(&mut self, from: Ipv4Addr, at: SimTime, world: &World, occurrences: &[Occurrence]) {
+        let Some(index) = latest(occurrences, at) else { return };
+        let occurrence = &occurrences[index];
+        let hit = occurrence.hosts.iter().any(|h| world.host(HostId(h.0)).address() == from);
+        if hit && occurrence.until.is_none_or(|until| at <= until) {
+            self.damage[index].detect.record_duration(at.since(occurrence.from));
+        }
+    }
+
+    fn wins_up(&mut self, host: HostRef, world: &World, at: SimTime) {
+        let Some(s) = self.server(host) else { return };
+        let Some(wins) = world.host(HostId(host.0)).server().and_then(|s| s.wins()) else { return };
+        let looks = &mut self.servers[s].1.looks;
+        for record in wins.core().names.iter() {
+            if let RecordLook::Active(look) = RecordLook::of(Some(record)) {
+                looks.insert(record.name, look);
+            }
+        }
+        let print = looks.values().fold(0, |sum, look| sum ^ look);
+        self.convergence.server_life(s, Some((print, looks.len() as u64)), at);
+    }
+
+    fn record(&mut self, host: HostRef, name: NetbiosName, looks: RecordLook, at: SimTime) {
+        let Some(s) = self.server(host) else { return };
+        let known = &mut self.servers[s].1.looks;
+        let (before, after) = match looks {
+            RecordLook::Released => return,
+            RecordLook::Active(look) => (known.insert(name, look), Some(look)),
+            RecordLook::Gone => (known.remove(&name), None),
+        };
+        let difference = before.unwrap_or(0) ^ after.unwrap_or(0);
+        let active = i64::from(after.is_some()) - i64::from(before.is_some());
+        self.convergence.record_changed(s, difference, active, at);
+    }
+
+    fn observed(&mut self, host: HostRef, seen: Observation, world: &World, at: SimTime) {
+        let Some(s) = self.server(host) else { return };
+        let mut add = |name: &'static str| *self.counts.entry(name).or_default() += 1;
+        match seen {
+            Observation::Answered { positive: true, .. } => add("wins.answered_yes"),
+            Observation::Answered { positive: false, .. } => add("wins.answered_no"),
+            Observation::Dropped { .. } => add("wins.dropped"),
+            Observation::BurstAnswered { .. } => add("wins.burst_answered"),
+            Observation::ChallengeBegan { .. } => add("wins.challenges"),
+            Observation::VersionAssigned { owner, version, .. } => {
+                self.convergence.version_assigned(owner.0, version.0, at);
+            }
+            Observation::ReplicaApplied { owner, version, .. } => {
+                self.convergence.replica_applied(s, owner.0, version.0, at);
+            }
+            Observation::Conflict { name, incoming, kept } => {
+                add("wins.replica_conflicts");
+                let kept = if kept { "keeps its record" } else { "yields" };
+                let text = format!("{name}: a replica of {} clashes, it {kept}", incoming.0);
+                self.note(at, host, text);
+            }
+            _ => {}
+        }
+        if let Some(server) = world.host(HostId(host.0)).server() {
+            let waiting = server.cpu().waiting(crate::sim::cpu::NAME_CHANGES) as f64;
+            let queue = &mut self.servers[s].1.queue;
+            let grain = self.plan.duration.as_secs_f64() / 2000.0;
+            match queue.last_mut() {
+                Some(last) if at.as_secs_f64() - last.0 < grain => last.1 = last.1.max(waiting),
+                _ => queue.push((at.as_secs_f64(), waiting)),
+            }
+        }
+    }
+
+    /// Judges the end of a look-up by what is true now.
+    pub(super) fn looked_up(
+        &mut self,
+        client: HostRef,
+        looked: &LookedUp,
+        asked: &Asked,
+        now: SimTime,
+        world: &World,
+        occurrences: &[Occurrence],
+    ) -> Answer {
+        let addresses = &world.addresses[looked.addresses.0 as usize..looked.addresses.1 as usize];
+        let answer = self.classify(asked.target.host, addresses, world);
+        let lookup = Lookup {
+            client: client.0,
+            site: world.host(HostId(client.0)).subnet().0,
+            target: asked.target.host.map(|h| h.0),
+            started: looked.started,
+            ended: now,
+            answer,
+        };
+        let outage = self.lookups.record(&lookup);
+        if let Some(index) = latest(occurrences, looked.started) {
+            let damage = &mut self.damage[index];
+            match answer {
+                Answer::Failed => damage.failed += 1,
+                Answer::Stale | Answer::Wrong | Answer::Ghost => damage.stale += 1,
+                _ => {}
+            }
+            if let Some((since, lasted)) = outage
+                && latest(occurrences, since) == Some(index)
+            {
+                damage.unresolved.record_duration(lasted);
+                damage.recovered = Some(now.max(damage.recovered.unwrap_or(now)));
+            }
+        }
+        answer
+    }
+
+    fn classify(&self, target: Option<HostRef>, found: &[Ipv4Addr], world: &World) -> Answer {
+        let Some(target) = target else { return Answer::Unjudged };
+        let host = world.host(HostId(target.0));
+        match (host.is_up(), found.first()) {
+            (true, None) => Answer::Failed,
+            (true, Some(_)) if found.contains(&host.address()) => Answer::Right,
+            (true, Some(first)) => {
+                let had = self.past.get(&target.0).is_some_and(|past| past.contains(first));
+                if had { Answer::Stale } else { Answer::Wrong }
+            }
+            (false, None) => Answer::RightlyAbsent,
+            (false, Some(_)) => Answer::Ghost,
+        }
+    }
+
+    fn note(&mut self, at: SimTime, host: HostRef, what: String) {
+        if self.notable.len() < NOTABLE_MAX {
+            let who = self.plan.hosts[host.index()].name.clone();
+            self.notable.push(NotableEvent { at, who, what });
+        }
+    }
+}
+
+/// Ends.
+impl Watch {
+    /// The measures of the run, in a fixed order.
+    pub(super) fn measures(
+        &self,
+        end: SimTime,
+        occurrences: &[Occurrence],
+        packets: &[(u64, Option<u64>)],
+        world: &World,
+    ) -> Vec<Measure> {
+        let mut out = Vec::new();
+        self.lookups.measures(&mut out);
+        self.convergence.measures(end, &mut out);
+        self.fault_measures(end, occurrences, packets, world, &mut out);
+        out.extend(self.register_time.measure("client.register_time"));
+        for (name, value) in &self.counts {
+            out.push(count(*name, "1", *value as f64));
+        }
+        for (host, watch) in &self.servers {
+            let name = &self.plan.hosts[host.index()].name;
+            let server = world.host(HostId(host.0)).server();
+            let longest = server.map_or(0, |s| s.cpu().longest[crate::sim::cpu::NAME_CHANGES]);
+            out.push(count(format!("server.{name}.queue_peak"), "requests", longest as f64));
+            let full = watch.queue_full as f64;
+            out.push(count(format!("server.{name}.queue_dropped"), "requests", full));
+            out.push(count(format!("server.{name}.commits"), "1", watch.commits as f64));
+        }
+        let totals = world.net.totals();
+        out.push(count("net.packets", "packets", totals.sent as f64));
+        out.push(count("net.bytes", "bytes", totals.bytes as f64));
+        out.push(count("net.dropped", "packets", totals.dropped_total() as f64));
+        out
+    }
+
+    fn fault_measures(
+        &self,
+        end: SimTime,
+        occurrences: &[Occurrence],
+        packets: &[(u64, Option<u64>)],
+        world: &World,
+        out: &mut Vec<Measure>,
+    ) {
+        for (index, occurrence) in occurrences.iter().enumerate() {
+            let label = self.label(index, occurrences);
+            let damage = &self.damage[index];
+            let named = |what: &str| format!("fault.{label}.{what}");
+            out.extend(damage.detect.measure(named("detect_time")));
+            out.extend(damage.unresolved.measure(named("unresolved_time")));
+            if let Some(at) = damage.recovered {
+                let took = at.since(occurrence.from).as_secs_f64();
+                out.push(count(named("recover_time"), "s", took));
+            }
+            out.push(count(named("failed_lookups"), "look-ups", damage.failed as f64));
+            out.push(count(named("stale_answers"), "answers", damage.stale as f64));
+            let healed = occurrence.until.filter(|&until| until <= end);
+            if self.servers.len() > 1
+                && let Some(healed) = healed
+                && let Some(at) = self.convergence.first_agreement(healed)
+            {
+                let took = at.since(healed).as_secs_f64();
+                out.push(count(named("converge_time"), "s", took));
+            }
+            let (before, after) = packets[index];
+            let spent = after.unwrap_or(world.net.totals().sent).saturating_sub(before);
+            out.push(count(named("messages_spent"), "packets", spent as f64));
+        }
+    }
+
+    /// A fault's label, numbered if it happens more than once.
+    fn label(&self, index: usize, occurrences: &[Occurrence]) -> String {
+        let fault = occurrences[index].fault;
+        let label = self.plan.faults[fault.index()].label.replace(' ', "-");
+        let of_it = |o: &&Occurrence| o.fault == fault;
+        match occurrences.iter().filter(of_it).count() {
+            1 => label,
+            _ => format!("{label}.{}", occurrences[..index].iter().filter(of_it).count() + 1),
+        }
+    }
+
+    /// What the charts draw.
+    pub(super) fn charts(&self, end: SimTime) -> (Vec<Series>, Vec<Histogram>) {
+        let (mut series, mut histograms) = (Vec::new(), Vec::new());
+        self.lookups.charts(&mut series, &mut histograms);
+        self.convergence.charts(end, &mut series, &mut histograms);
+        for (host, watch) in &self.servers {
+            if watch.queue.iter().any(|&(_, waiting)| waiting > 1.0) {
+                series.push(Series {
+                    chart: "queue".into(),
+                    line: self.plan.hosts[host.index()].name.clone(),
+                    unit: "requests waiting".into(),
+                    steps: true,
+                    points: watch.queue.clone(),
+                });
+            }
+        }
+        (series, histograms)
+    }
+
+    /// Faults as they were, for shading.
+    pub(super) fn spans(&self, end: SimTime, occurrences: &[Occurrence]) -> Vec<FaultSpan> {
+        let span = |o: &Occurrence| FaultSpan {
+            name: self.plan.faults[o.fault.index()].label.clone(),
+            from: o.from.as_secs_f64(),
+            until: o.until.unwrap_or(end).min(end).as_secs_f64(),
+        };
+        occurrences.iter().filter(|o| o.from <= end).map(span).collect()
+    }
+
+    /// The moments a reader of the timeline wants to see.
+    pub(super) fn notable(self) -> Vec<NotableEvent> {
+        self.notable
+    }
+}
+
+/// The latest occurrence begun by `at` whose aftermath still lasts.
+fn latest(occurrences: &[Occurrence], at: SimTime) -> Option<usize> {
+    let index = occurrences.partition_point(|o| o.from <= at).checked_sub(1)?;
+    let over = occurrences[index].until.is_some_and(|until| at > until + AFTERMATH);
+    (!over).then_some(index)
+}
+
+/// About two hundred windows a run, of a length a clock shows.
+fn window_of(duration: SimDuration) -> SimDuration {
+    const LENGTHS_S: [u64; 12] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+    let wanted = duration.secs() / 200;
+    let length = LENGTHS_S.iter().copied().find(|&s| s >= wanted);
+    SimDuration::from_secs(length.unwrap_or(wanted.div_ceil(3600) * 3600))
+}

@@ -1,0 +1,122 @@
+//! What a world tells those who watch: plain data, in the order in which it happened. Telling changes
+//! nothing.
+
+use super::host::{Death, HostId};
+use crate::base::{SimTime, hash_bytes};
+use crate::nbt::{Answered, NameState};
+use crate::wins::{NameKind, NameRecord, Observation, RecordState};
+use crate::wire::NetbiosName;
+use std::net::Ipv4Addr;
+
+/// Something that happened to a host.
+#[derive(Copy, Clone, PartialEq, Debug)]
+pub struct Happening {
+    /// When.
+    pub at: SimTime,
+    /// To whom.
+    pub host: HostId,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Copy, Clone, PartialEq, Debug)]
+pub enum What {
+    /// The host's services run.
+    Up,
+    /// The host is gone.
+    Down(Death),
+    /// The host has another address.
+    Moved,
+    /// A look-up ended.
+    LookedUp(LookedUp),
+    /// A local name changed its state.
+    Name {
+        /// The name.
+        name: NetbiosName,
+        /// Its state from now on.
+        state: NameState,
+    },
+    /// The client uses another name server.
+    ServerSwitched {
+        /// The server until now.
+        from: Ipv4Addr,
+        /// The server from now on.
+        to: Ipv4Addr,
+    },
+    /// The host's event log got an entry.
+    Logged {
+        /// The event's number.
+        id: u16,
+        /// The name it is about, if any.
+        name: Option<NetbiosName>,
+    },
+    /// The WINS service runs: its database is open.
+    WinsUp,
+    /// The WINS service has stopped.
+    WinsDown,
+    /// The WINS machine tells something.
+    Wins(Observation),
+    /// A record in a server's database may look different from outside than before.
+    Record {
+        /// The name.
+        name: NetbiosName,
+        /// How it looks.
+        looks: RecordLook,
+    },
+    /// A request found the server's queue full and was dropped.
+    QueueFull,
+    /// A commit became durable.
+    Committed,
+}
+
+/// The end of a look-up.
+#[derive(Copy, Clone, PartialEq, Debug)]
+pub struct LookedUp {
+    /// The number it was started with.
+    pub request: u32,
+    /// The name.
+    pub name: NetbiosName,
+    /// When it began.
+    pub started: SimTime,
+    /// The addresses, as a range of [`super::World::addresses`]; empty when nobody knows the name.
+    pub addresses: (u32, u32),
+    /// Whether it is a group.
+    pub group: bool,
+    /// Who answered, or was asked last.
+    pub source: Answered,
+}
+
+/// A record as a client would see it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum RecordLook {
+    /// It would be answered; the number stands for name, kind and addresses.
+    Active(u64),
+    /// Its own server has released it: partners cannot know (MS-WINSRA 3.2.5.1).
+    Released,
+    /// Nobody would be told of it.
+    Gone,
+}
+
+impl RecordLook {
+    /// How this record looks.
+    pub fn of(record: Option<&NameRecord>) -> RecordLook {
+        let Some(record) = record else { return RecordLook::Gone };
+        match record.state {
+            RecordState::Released => RecordLook::Released,
+            RecordState::Tombstone => RecordLook::Gone,
+            RecordState::Active => {
+                // Members are combined without regard to order: it differs between servers (Q167365).
+                let addresses = match record.kind {
+                    NameKind::Group => 0,
+                    _ => record
+                        .addresses()
+                        .fold(0u64, |sum, a| sum.wrapping_add(hash_bytes(&a.octets()))),
+                };
+                let kind = record.kind as u64 + 1;
+                let name = hash_bytes(record.name.as_bytes()) ^ hash_bytes(record.scope.as_bytes());
+                RecordLook::Active(name.wrapping_mul(2 * kind + 1) ^ addresses)
+            }
+        }
+    }
+}

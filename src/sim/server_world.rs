@@ -1,0 +1,566 @@
+//! The world's half that only servers need: work waits for the processor, answers wait for the disk,
+//! replication runs over streams.
+
+use super::cpu::{NAME_CHANGES, Work};
+use super::disk::DiskLoss;
+use super::happening::What;
+use super::host::{Death, HostId, Life};
+use super::service::{DATABASE_FILE, HeldAnswer, LAZY_COMMIT_INTERVAL, ServiceStop};
+use super::world::World;
+use crate::base::{Machine, Outbox, Scheduler, SimTime};
+use crate::net::{PacketHandle, PacketHeader, StreamEvent, StreamOutput, TcpStack, Transport};
+use crate::wins::{
+    CommitMode, Observation, OperatorAction, WinsInput, WinsOutput, WinsServer, WinsStore,
+};
+use crate::wire::name_service::{NamePacket, Opcode, PORT, TYPE_NBSTAT, peek};
+use crate::wire::replication::PORT as REPLICATION_PORT;
+use std::net::SocketAddrV4;
+
+/// Which of a server's machines a datagram is for, and what it costs.
+enum Reader {
+    /// The host's own NetBT: broadcasts, node status, answers to its requests.
+    NetBt,
+    /// Both: an answer carries the id of whoever asked, and only that machine knows it.
+    Both,
+    /// The WINS service, after waiting for the processor.
+    Wins(Work),
+}
+
+/// Packets.
+impl World {
+    pub(super) fn server_receive<S: Scheduler>(
+        &mut self,
+        h: usize,
+        packet: PacketHandle,
+        sched: &mut S,
+    ) {
+        let view = self.net.packet(packet);
+        if matches!(view.header.transport, Transport::Tcp(_)) {
+            let bytes = view.payload.len();
+            return self.submit(h, Work::Replication, bytes, packet, sched);
+        }
+        let runs = self.hosts[h].server.as_ref().is_some_and(|s| s.wins.is_some());
+        let reader = match runs {
+            true => reader_of(view.payload),
+            false => Reader::NetBt,
+        };
+        match reader {
+            Reader::Wins(work) => {
+                let bytes = view.payload.len();
+                self.submit(h, work, bytes, packet, sched);
+            }
+            Reader::NetBt => {
+                self.nbt_datagram(h, packet, false, sched);
+                self.net.release(packet);
+            }
+            Reader::Both => {
+                self.nbt_datagram(h, packet, false, sched);
+                self.wins_datagram(h, packet, None, sched);
+                self.net.release(packet);
+            }
+        }
+    }
+
+    fn submit<S: Scheduler>(
+        &mut self,
+        h: usize,
+        work: Work,
+        bytes: usize,
+        packet: PacketHandle,
+        sched: &mut S,
+    ) {
+        let Some(server) = &mut self.hosts[h].server else { return self.net.release(packet) };
+        if work == Work::Registration
+            && let Some(wins) = &server.wins
+        {
+            let profile = &wins.core().profile;
+            let queued = server.cpu.waiting(NAME_CHANGES) as u32;
+            if profile.burst_handling && queued >= profile.burst_queue_size {
+                self.wins_datagram(h, packet, Some(queued), sched);
+                return self.net.release(packet);
+            }
+        }
+        let Some(server) = &mut self.hosts[h].server else { return };
+        if let Err(packet) = server.cpu.submit(work, bytes, packet) {
+            self.net.release(packet);
+            return self.tell(h, What::QueueFull, sched);
+        }
+        self.start_work(h, sched);
+    }
+
+    fn start_work<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        if let Some(server) = &mut self.hosts[h].server
+            && let Some(cost) = server.cpu.start()
+        {
+            sched.arm(server.cpu_timer, sched.now() + cost);
+        }
+    }
+
+    pub(super) fn on_cpu<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(server) = &mut self.hosts[h].server else { return };
+        if let Some((work, packet)) = server.cpu.finish() {
+            match work {
+                Work::Replication => self.segment(h, packet, sched),
+                _ => self.wins_datagram(h, packet, None, sched),
+            }
+            self.net.release(packet);
+        }
+        self.start_work(h, sched);
+        self.rearm(h, sched);
+    }
+
+    fn wins_datagram<S: Scheduler>(
+        &mut self,
+        h: usize,
+        packet: PacketHandle,
+        overflow: Option<u32>,
+        sched: &mut S,
+    ) {
+        let now = self.now(h, sched);
+        let view = self.net.packet(packet);
+        let (from, bytes) = (view.header.source, view.payload);
+        let Some(wins) = self.hosts[h].server.as_mut().and_then(|s| s.wins.as_mut()) else {
+            return;
+        };
+        let input = match overflow {
+            None => WinsInput::Datagram { from, bytes },
+            Some(queued) => WinsInput::Overflow { from, bytes, queued },
+        };
+        let mut out = std::mem::take(&mut self.wins_out);
+        wins.handle(input, now, &mut out);
+        self.wins_outputs(h, out, sched);
+    }
+
+    fn segment<S: Scheduler>(&mut self, h: usize, packet: PacketHandle, sched: &mut S) {
+        let view = self.net.packet(packet);
+        let Some(server) = &mut self.hosts[h].server else { return };
+        let mut out = std::mem::take(&mut self.tcp_out);
+        server.tcp.handle_segment(&view.header, view.payload, sched.now(), &mut out);
+        self.tcp_outputs(h, out, sched);
+    }
+}
+
+/// Machines.
+impl World {
+    pub(super) fn server_deadlines<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let now = self.now(h, sched);
+        let Some(server) = &mut self.hosts[h].server else { return };
+        let due = |at: Option<SimTime>| at.is_some_and(|at| at <= now.time);
+        if due(server.tcp.next_deadline()) {
+            let mut out = std::mem::take(&mut self.tcp_out);
+            server.tcp.on_deadline(now, &mut out);
+            self.tcp_outputs(h, out, sched);
+        }
+        let Some(server) = &mut self.hosts[h].server else { return };
+        if let Some(wins) = &mut server.wins
+            && due(wins.next_deadline())
+        {
+            let mut out = std::mem::take(&mut self.wins_out);
+            wins.on_deadline(now, &mut out);
+            self.wins_outputs(h, out, sched);
+        }
+    }
+
+    pub(super) fn wins_input<S: Scheduler>(
+        &mut self,
+        h: usize,
+        input: WinsInput<'_>,
+        sched: &mut S,
+    ) {
+        let now = self.now(h, sched);
+        let Some(wins) = self.hosts[h].server.as_mut().and_then(|s| s.wins.as_mut()) else {
+            return;
+        };
+        let mut out = std::mem::take(&mut self.wins_out);
+        wins.handle(input, now, &mut out);
+        self.wins_outputs(h, out, sched);
+    }
+
+    /// An administrator does something at a server. Nothing if the service does not run.
+    pub fn operate<S: Scheduler>(&mut self, id: HostId, action: OperatorAction, sched: &mut S) {
+        if self.hosts[id.0 as usize].life == Life::On {
+            self.wins_input(id.0 as usize, WinsInput::Operator(action), sched);
+            self.rearm(id.0 as usize, sched);
+        }
+    }
+
+    fn wins_outputs<S: Scheduler>(&mut self, h: usize, mut out: Outbox<WinsOutput>, sched: &mut S) {
+        for i in 0..out.items.len() {
+            match out.items[i] {
+                WinsOutput::Send { to, bytes, after_commit } => {
+                    self.answer(h, to, out.bytes(bytes), after_commit, sched);
+                }
+                WinsOutput::Store(op) => {
+                    let Some(server) = &mut self.hosts[h].server else { continue };
+                    server.handed += 1;
+                    if let Some(store) = &mut server.store {
+                        store.apply(&op, &out);
+                    }
+                }
+                WinsOutput::Observe(observation) => {
+                    if let Some(name) = subject(&observation) {
+                        self.touched.push(name);
+                    }
+                    if let Observation::Logged(event) = observation {
+                        self.log(h, event, sched);
+                    }
+                    self.tell(h, What::Wins(observation), sched);
+                }
+                WinsOutput::Connect { stream, to } => {
+                    let local = self.hosts[h].address;
+                    let Some(server) = &mut self.hosts[h].server else { continue };
+                    let mut tcp_out = std::mem::take(&mut self.tcp_out);
+                    let opened = server.tcp.connect(local, to, sched.now(), &mut tcp_out);
+                    match opened {
+                        Ok(tcp) => {
+                            server.outgoing.insert(stream, tcp);
+                            self.tcp_outputs(h, tcp_out, sched);
+                        }
+                        Err(_) => {
+                            self.tcp_out = tcp_out;
+                            self.wins_input(h, WinsInput::StreamRefused { stream }, sched);
+                        }
+                    }
+                }
+                WinsOutput::StreamSend { stream, bytes } => {
+                    let Some(server) = &mut self.hosts[h].server else { continue };
+                    let Some(tcp) = server.tcp_number(stream) else { continue };
+                    let mut tcp_out = std::mem::take(&mut self.tcp_out);
+                    let sent = server.tcp.send(tcp, out.bytes(bytes), sched.now(), &mut tcp_out);
+                    if sent.is_err() {
+                        // The peer has gone, or takes nothing any more: the stream is of no use.
+                        server.tcp.abort(tcp, &mut tcp_out);
+                        server.outgoing.remove(&stream);
+                    }
+                    self.tcp_outputs(h, tcp_out, sched);
+                    if sent.is_err() {
+                        self.wins_input(h, WinsInput::StreamClosed { stream }, sched);
+                    }
+                }
+                WinsOutput::StreamClose { stream } => {
+                    let Some(server) = &mut self.hosts[h].server else { continue };
+                    let Some(tcp) = server.tcp_number(stream) else { continue };
+                    server.outgoing.remove(&stream);
+                    let mut tcp_out = std::mem::take(&mut self.tcp_out);
+                    server.tcp.close(tcp, sched.now(), &mut tcp_out);
+                    self.tcp_outputs(h, tcp_out, sched);
+                }
+            }
+        }
+        out.clear();
+        self.wins_out = out;
+        self.tell_records(h, sched);
+        self.commit_soon(h, sched);
+    }
+
+    fn log<S: Scheduler>(&mut self, h: usize, event: crate::wins::WinsEvent, sched: &S) {
+        let wins = self.hosts[h].server.as_ref().and_then(|s| s.wins.as_ref());
+        let version = wins.map(|w| w.core().profile.version);
+        if let Some(id) = version.and_then(|version| event.number(version)) {
+            self.tell(h, What::Logged { id, name: None }, sched);
+        }
+    }
+
+    fn tcp_outputs<S: Scheduler>(
+        &mut self,
+        h: usize,
+        mut out: Outbox<StreamOutput>,
+        sched: &mut S,
+    ) {
+        for i in 0..out.items.len() {
+            match out.items[i] {
+                StreamOutput::Segment { header, payload } => {
+                    let interface = self.hosts[h].interface;
+                    self.send(interface, &header, out.bytes(payload), sched);
+                }
+                StreamOutput::Event(event) => {
+                    let Some(server) = &mut self.hosts[h].server else { continue };
+                    let number = |tcp| server.stream_number(tcp);
+                    let (input, over) = match event {
+                        StreamEvent::Connected { stream } => {
+                            (WinsInput::StreamConnected { stream: number(stream) }, None)
+                        }
+                        StreamEvent::Refused { stream } => {
+                            let number = number(stream);
+                            (WinsInput::StreamRefused { stream: number }, Some(number))
+                        }
+                        StreamEvent::Opened { stream, peer, .. } => {
+                            let stream = crate::wins::StreamId(stream.0);
+                            (WinsInput::StreamOpened { stream, peer: *peer.ip() }, None)
+                        }
+                        StreamEvent::Data { stream, bytes } => {
+                            let stream = number(stream);
+                            (WinsInput::StreamData { stream, bytes: out.bytes(bytes) }, None)
+                        }
+                        StreamEvent::Closed { stream }
+                        | StreamEvent::Reset { stream }
+                        | StreamEvent::TimedOut { stream } => {
+                            let number = number(stream);
+                            (WinsInput::StreamClosed { stream: number }, Some(number))
+                        }
+                    };
+                    if let Some(number) = over {
+                        server.outgoing.remove(&number);
+                    }
+                    self.wins_input(h, input, sched);
+                }
+            }
+        }
+        out.clear();
+        self.tcp_out = out;
+    }
+}
+
+/// Database.
+impl World {
+    fn answer<S: Scheduler>(
+        &mut self,
+        h: usize,
+        to: SocketAddrV4,
+        bytes: &[u8],
+        after_commit: bool,
+        sched: &mut S,
+    ) {
+        let host = &mut self.hosts[h];
+        let Some(server) = &mut host.server else { return };
+        if after_commit && server.handed > server.durable {
+            let ticket = server.handed;
+            return server.held.push_back(HeldAnswer { ticket, to, bytes: bytes.into() });
+        }
+        let header = PacketHeader::udp(SocketAddrV4::new(host.address, PORT), to);
+        let interface = host.interface;
+        self.send(interface, &header, bytes, sched);
+    }
+
+    /// Something was handed to the store: commit at once (strict, and the first reserve of version ids,
+    /// without which nothing can be registered) or together with what follows (lazy).
+    fn commit_soon<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(server) = &mut self.hosts[h].server else { return };
+        let Some(wins) = &server.wins else { return };
+        if !server.is_dirty() || server.in_flight.is_some() {
+            return;
+        }
+        let core = wins.core();
+        if core.profile.commit == CommitMode::Strict || core.versions_available() == 0 {
+            self.commit(h, sched);
+        } else if !server.commit_armed {
+            server.commit_armed = true;
+            sched.arm(server.commit_timer, sched.now() + LAZY_COMMIT_INTERVAL);
+        }
+    }
+
+    pub(super) fn on_commit_due<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(server) = &mut self.hosts[h].server else { return };
+        server.commit_armed = false;
+        if server.is_dirty() && server.in_flight.is_none() {
+            self.commit(h, sched);
+        }
+    }
+
+    fn commit<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(server) = &mut self.hosts[h].server else { return };
+        let Some(store) = &mut server.store else { return };
+        match store.commit() {
+            Ok(_) => {
+                server.in_flight = Some(server.handed);
+                let done = server.disk.submit(sched.now()).unwrap_or(sched.now());
+                sched.arm(server.disk_timer, done);
+            }
+            Err(error) => self.wins_failed(h, &error.to_string(), sched),
+        }
+    }
+
+    pub(super) fn on_disk<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(server) = &mut self.hosts[h].server else { return };
+        let Some(ticket) = server.in_flight.take() else { return };
+        server.durable = ticket;
+        self.tell(h, What::Committed, sched);
+        self.wins_input(h, WinsInput::Durable { ticket }, sched);
+        self.release_held(h, sched);
+        self.commit_soon(h, sched);
+        self.rearm(h, sched);
+    }
+
+    fn release_held<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        loop {
+            let Some(server) = &mut self.hosts[h].server else { return };
+            let durable = server.durable;
+            let Some(held) = server.held.pop_front_if(|held| held.ticket <= durable) else {
+                return;
+            };
+            self.answer(h, held.to, &held.bytes, false, sched);
+        }
+    }
+
+    /// A database that cannot be written stops the service (Q134958); the host stays up.
+    fn wins_failed<S: Scheduler>(&mut self, h: usize, why: &str, sched: &mut S) {
+        self.log(h, crate::wins::WinsEvent::DatabaseError, sched);
+        let Some(server) = &mut self.hosts[h].server else { return };
+        server.stopped = Some(ServiceStop::Database(why.to_string()));
+        self.wins_gone(h, sched);
+        self.tell(h, What::WinsDown, sched);
+    }
+
+    /// Forgets everything the service held in memory.
+    fn wins_gone<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(server) = &mut self.hosts[h].server else { return };
+        server.wins = None;
+        server.store = None;
+        server.held.clear();
+        server.outgoing.clear();
+        server.in_flight = None;
+        (server.handed, server.durable) = (0, 0);
+        server.commit_armed = false;
+        server.tcp = TcpStack::new(server.install.tcp);
+        for timer in [server.cpu_timer, server.disk_timer, server.commit_timer] {
+            sched.cancel(timer);
+        }
+        let waiting: Vec<PacketHandle> = server.cpu.drain().collect();
+        waiting.into_iter().for_each(|packet| self.net.release(packet));
+    }
+}
+
+/// Life and death.
+impl World {
+    pub(super) fn start_wins<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let address = self.hosts[h].address;
+        let chance = self.wins_chance(h);
+        let Some(server) = &mut self.hosts[h].server else { return };
+        server.stopped = None;
+        let opened = WinsStore::open(server.disk.open(DATABASE_FILE))
+            .and_then(|store| store.load().map(|loaded| (store, loaded)));
+        let (store, loaded) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                server.stopped = Some(ServiceStop::Database(error.to_string()));
+                return;
+            }
+        };
+        // What opening wrote (a new file, a repair) is on the disk before the service answers.
+        server.disk.submit(sched.now());
+        let is_new = loaded.records.is_empty();
+        let mut config = server.install.config.clone();
+        config.address = address;
+        let mut wins = WinsServer::new(config, chance);
+        wins.load(loaded);
+        server.wins = Some(wins);
+        server.store = Some(store);
+        server.tcp.listen(REPLICATION_PORT);
+        self.tell(h, What::WinsUp, sched);
+        self.wins_input(h, WinsInput::Start, sched);
+        if is_new && let Some(server) = &self.hosts[h].server {
+            for action in server.install.first_start.clone() {
+                self.wins_input(h, WinsInput::Operator(action), sched);
+            }
+        }
+    }
+
+    /// Starts a WINS service that a full or failed disk has stopped.
+    pub fn restart_service<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let h = id.0 as usize;
+        let stopped = self.hosts[h].server.as_ref().is_some_and(|s| s.stopped.is_some());
+        if stopped && self.hosts[h].life == Life::On {
+            self.start_wins(h, sched);
+            self.rearm(h, sched);
+        }
+    }
+
+    /// The service stops in order: what it holds in memory reaches the disk.
+    pub(super) fn stop_wins<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        self.wins_input(h, WinsInput::Stop, sched);
+        let Some(server) = &mut self.hosts[h].server else { return };
+        if server.wins.is_none() {
+            return;
+        }
+        if let Some(store) = &mut server.store
+            && let Err(error) = store.commit()
+        {
+            return self.wins_failed(h, &error.to_string(), sched);
+        }
+        self.wins_gone(h, sched);
+        if let Some(server) = &mut self.hosts[h].server {
+            server.disk.submit(sched.now());
+            server.disk.program_stopped();
+        }
+        self.tell(h, What::WinsDown, sched);
+    }
+
+    pub(super) fn server_gone<S: Scheduler>(&mut self, h: usize, how: Death, sched: &mut S) {
+        let ran = self.hosts[h].server.as_ref().is_some_and(|s| s.wins.is_some());
+        self.wins_gone(h, sched);
+        let Some(server) = &mut self.hosts[h].server else { return };
+        let loss = match how {
+            Death::ShutDown => None,
+            Death::Crash => Some(DiskLoss::Crash),
+            Death::PowerCut => Some(DiskLoss::PowerCut),
+            Death::Wipe => Some(DiskLoss::Wipe),
+        };
+        if let Some(loss) = loss {
+            let mut chance = self.streams.resume(server.disk_chance);
+            server.disk.lose(loss, sched.now(), &mut chance);
+            server.disk_chance = chance.rest();
+        }
+        if ran {
+            self.tell(h, What::WinsDown, sched);
+        }
+    }
+
+    /// The processor of a paused host stands still, and so do its commits.
+    pub(super) fn server_paused<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        if let Some(server) = &mut self.hosts[h].server {
+            for timer in [server.cpu_timer, server.disk_timer, server.commit_timer] {
+                sched.cancel(timer);
+            }
+        }
+    }
+
+    /// What stood still goes on: work in hand is finished now, a commit that the disk has long done is seen.
+    pub(super) fn server_resumed<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let now = sched.now();
+        if let Some(server) = &mut self.hosts[h].server {
+            sched.arm(server.cpu_timer, now);
+            if server.in_flight.is_some() {
+                sched.arm(server.disk_timer, now);
+            }
+            if server.commit_armed {
+                sched.arm(server.commit_timer, now);
+            }
+        }
+    }
+}
+
+/// Requests that wait for WINS, and everything else. A packet that does not decode is WINS's to log.
+fn reader_of(payload: &[u8]) -> Reader {
+    let Some((_, flags)) = peek(payload) else { return Reader::Wins(Work::Query) };
+    if flags.is_response() {
+        return Reader::Both;
+    }
+    if flags.broadcast() {
+        return Reader::NetBt;
+    }
+    match flags.opcode() {
+        Opcode::Query => {
+            let asked = NamePacket::decode(payload).ok().and_then(|packet| packet.question);
+            match asked.is_some_and(|question| question.rr_type == TYPE_NBSTAT) {
+                true => Reader::NetBt,
+                false => Reader::Wins(Work::Query),
+            }
+        }
+        Opcode::Release => Reader::Wins(Work::Release),
+        Opcode::Registration
+        | Opcode::Refresh
+        | Opcode::RefreshAlternate
+        | Opcode::MultihomedRegistration => Reader::Wins(Work::Registration),
+        Opcode::Wack | Opcode::Unknown(_) => Reader::Wins(Work::Query),
+    }
+}
+
+/// The name whose record an observation may have changed.
+fn subject(observation: &Observation) -> Option<crate::wire::NetbiosName> {
+    match observation {
+        Observation::State { name, .. }
+        | Observation::VersionAssigned { name, .. }
+        | Observation::ReplicaApplied { name, .. } => Some(*name),
+        _ => None,
+    }
+}

@@ -1,0 +1,614 @@
+//! A world: hosts on a network, and what can be done to them.
+//!
+//! The world takes the event loop's events ([`World::on_event`]) and the wishes of whoever directs the run
+//! (boot, power cut, look-up). What happens is left in [`World::happenings`] for those who measure; nothing
+//! in the world reads it back.
+
+use super::happening::{Happening, LookedUp, RecordLook, What};
+use super::host::{BootTime, Death, Host, HostId, Life, NbtInstall, PARKED_MAX};
+use super::service::{ServerPart, WinsInstall};
+use crate::base::{
+    ActorId, Event, Machine, Now, Outbox, RestingStream, Scheduler, SimDuration, SimTime, Stream,
+    Streams,
+};
+use crate::nbt::{NameState, NbtClient, NbtInput, NbtOutput, Resolution};
+use crate::net::{
+    Delivery, InterfaceId, NETWORK_EVENT, Network, PacketHandle, PacketHeader, StreamOutput,
+    SubnetId, TopologyError, Transport,
+};
+use crate::wins::WinsOutput;
+use crate::wire::NetbiosName;
+use crate::wire::name_service::{NamePacket, PORT};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// Kinds of events a host asks for, in the payload's bits 24 to 30; bit 31 belongs to the network.
+pub(super) mod kind {
+    /// A machine's deadline, or the end of a boot.
+    pub const TIMER: u32 = 1 << 24;
+    /// The processor has finished a piece of work.
+    pub const CPU: u32 = 2 << 24;
+    /// The disk has finished a commit.
+    pub const DISK: u32 = 3 << 24;
+    /// It is time for a lazy commit.
+    pub const COMMIT: u32 = 4 << 24;
+}
+
+/// Payloads from here on (and below the network's) belong to whoever directs the run.
+pub const DIRECTOR_EVENT: u32 = 64 << 24;
+
+/// What a host is made of.
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    /// Its name: the paths of its streams begin with it.
+    pub name: String,
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// Its address there.
+    pub address: Ipv4Addr,
+    /// Its clock at the start: offset in nanoseconds, gain in nanoseconds a second.
+    pub clock: (i64, i32),
+    /// Its NetBT.
+    pub nbt: Option<NbtInstall>,
+    /// Its WINS service.
+    pub wins: Option<WinsInstall>,
+}
+
+/// Hosts on a network.
+pub struct World {
+    /// The network.
+    pub net: Network,
+    /// What happened since the list was last cleared, in order.
+    pub happenings: Vec<Happening>,
+    /// Addresses that happenings point at; cleared together with them.
+    pub addresses: Vec<Ipv4Addr>,
+    pub(super) hosts: Vec<Host>,
+    pub(super) streams: Streams,
+    wins_streams: BTreeMap<u32, String>,
+    /// By subnet: which hosts hold a name there, so that a broadcast wakes nobody whom it leaves as it was.
+    listeners: Vec<BTreeMap<NetbiosName, Vec<u32>>>,
+    pub(super) nbt_out: Outbox<NbtOutput>,
+    pub(super) wins_out: Outbox<WinsOutput>,
+    pub(super) tcp_out: Outbox<StreamOutput>,
+    pub(super) touched: Vec<NetbiosName>,
+    woken: Vec<u32>,
+}
+
+/// Building and looking.
+impl World {
+    /// A world without hosts on this network.
+    pub fn new(net: Network, streams: Streams) -> World {
+        World {
+            net,
+            happenings: Vec::new(),
+            addresses: Vec::new(),
+            hosts: Vec::new(),
+            streams,
+            wins_streams: BTreeMap::new(),
+            listeners: Vec::new(),
+            nbt_out: Outbox::default(),
+            wins_out: Outbox::default(),
+            tcp_out: Outbox::default(),
+            touched: Vec::new(),
+            woken: Vec::new(),
+        }
+    }
+
+    /// Adds a host, switched off. Hosts are actors 0, 1, 2... in order.
+    ///
+    /// # Errors
+    /// The address is taken or does not belong to the subnet.
+    pub fn add_host<S: Scheduler>(
+        &mut self,
+        spec: HostSpec,
+        sched: &mut S,
+    ) -> Result<HostId, TopologyError> {
+        let id = HostId(self.hosts.len() as u32);
+        let actor = ActorId(id.0);
+        let interface = self.net.attach_host(spec.subnet, spec.address, actor)?;
+        self.net.set_interface_up(interface, false);
+        let timer = sched.new_timer(actor, kind::TIMER);
+        let server = spec.wins.map(|install| {
+            let timers = [kind::CPU, kind::DISK, kind::COMMIT]
+                .map(|payload| sched.new_timer(actor, payload));
+            let chance = RestingStream::new(&format!("host/{}/disk", spec.name));
+            self.wins_streams.insert(id.0, format!("host/{}/wins", spec.name));
+            Box::new(ServerPart::new(install, timers, chance))
+        });
+        self.hosts.push(Host {
+            life: Life::Off,
+            interface,
+            subnet: spec.subnet,
+            address: spec.address,
+            clock: super::clock::Clock::new(spec.clock.0, spec.clock.1),
+            timer,
+            armed: SimTime::MAX,
+            boots: 0,
+            install: spec.nbt.map(Box::new),
+            nbt: None,
+            server,
+            parked: None,
+        });
+        let subnets = spec.subnet.0 as usize + 1;
+        if self.listeners.len() < subnets {
+            self.listeners.resize_with(subnets, BTreeMap::new);
+        }
+        Ok(id)
+    }
+
+    /// A host.
+    pub fn host(&self, id: HostId) -> &Host {
+        &self.hosts[id.0 as usize]
+    }
+
+    /// All hosts.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    pub(super) fn now<S: Scheduler>(&self, h: usize, sched: &S) -> Now {
+        let time = sched.now();
+        Now { time, wall: self.hosts[h].clock.wall(time) }
+    }
+
+    pub(super) fn tell<S: Scheduler>(&mut self, h: usize, what: What, sched: &S) {
+        self.happenings.push(Happening { at: sched.now(), host: HostId(h as u32), what });
+    }
+
+    /// A stream of a host's WINS service, new at each start.
+    pub(super) fn wins_chance(&self, h: usize) -> Stream {
+        let path = self.wins_streams.get(&(h as u32)).map_or("", String::as_str);
+        self.streams.stream(&format!("{path}/{}", self.hosts[h].boots))
+    }
+}
+
+/// Events.
+impl World {
+    /// Takes an event of the network or of a host. Returns it if it is neither.
+    pub fn on_event<S: Scheduler>(&mut self, event: Event, sched: &mut S) -> Option<Event> {
+        if event.payload & NETWORK_EVENT != 0 {
+            if let Some(delivery) = self.net.on_event(&event, sched) {
+                self.deliver(delivery, sched);
+            }
+            return None;
+        }
+        let h = event.target.0 as usize;
+        match event.payload & 0xFF00_0000 {
+            kind::TIMER => self.on_timer(h, sched),
+            kind::CPU => self.on_cpu(h, sched),
+            kind::DISK => self.on_disk(h, sched),
+            kind::COMMIT => self.on_commit_due(h, sched),
+            _ => return Some(event),
+        }
+        None
+    }
+
+    fn deliver<S: Scheduler>(&mut self, delivery: Delivery, sched: &mut S) {
+        match delivery {
+            Delivery::Unicast { host, packet, .. } => {
+                self.receive(host.0 as usize, packet, false, sched);
+            }
+            Delivery::Broadcast { subnet, packet, .. } => self.broadcast(subnet, packet, sched),
+        }
+    }
+
+    /// A broadcast name service message matters only to hosts that hold its name: to the others it is a
+    /// packet they drop, and nobody is woken to drop it.
+    fn broadcast<S: Scheduler>(&mut self, subnet: SubnetId, packet: PacketHandle, sched: &mut S) {
+        let view = self.net.packet(packet);
+        let is_name_service =
+            view.header.destination.port() == PORT && view.header.transport == Transport::Udp;
+        let name = match NamePacket::decode(view.payload) {
+            Ok(decoded) if is_name_service => subject(&decoded),
+            _ => None,
+        };
+        let mut woken = std::mem::take(&mut self.woken);
+        woken.clear();
+        if let Some(name) = name
+            && let Some(holders) = self.listeners.get(subnet.0 as usize).and_then(|l| l.get(&name))
+        {
+            woken.extend_from_slice(holders);
+        }
+        for &h in &woken {
+            let interface = self.hosts[h as usize].interface;
+            if self.net.hears(packet, interface, sched.now()) {
+                self.receive_shared(h as usize, packet, sched);
+            }
+        }
+        self.woken = woken;
+        self.net.release(packet);
+    }
+
+    /// A broadcast reaches one host; the packet stays the caller's.
+    fn receive_shared<S: Scheduler>(&mut self, h: usize, packet: PacketHandle, sched: &mut S) {
+        if matches!(self.hosts[h].life, Life::On | Life::ShuttingDown) {
+            self.nbt_datagram(h, packet, true, sched);
+            self.rearm(h, sched);
+        }
+    }
+
+    /// A packet reaches one host, which releases it in time.
+    fn receive<S: Scheduler>(
+        &mut self,
+        h: usize,
+        packet: PacketHandle,
+        broadcast: bool,
+        sched: &mut S,
+    ) {
+        let host = &mut self.hosts[h];
+        match host.life {
+            Life::Off | Life::Booting => return self.net.release(packet),
+            Life::Paused => {
+                let parked = host.parked.get_or_insert_default();
+                if parked.len() < PARKED_MAX {
+                    parked.push_back(packet);
+                } else {
+                    self.net.release(packet);
+                }
+                return;
+            }
+            Life::On | Life::ShuttingDown => {}
+        }
+        if host.server.is_some() {
+            self.server_receive(h, packet, sched);
+        } else {
+            match self.net.packet(packet).header.transport {
+                Transport::Udp => self.nbt_datagram(h, packet, broadcast, sched),
+                Transport::Tcp(_) => self.refuse_stream(h, packet, sched),
+            }
+            self.net.release(packet);
+        }
+        self.rearm(h, sched);
+    }
+
+    /// A host without a stack of streams answers a segment as TCP does when nobody listens.
+    fn refuse_stream<S: Scheduler>(&mut self, h: usize, packet: PacketHandle, sched: &mut S) {
+        let view = self.net.packet(packet);
+        if let Some(header) = crate::net::refuse(&view.header, view.payload.len()) {
+            let interface = self.hosts[h].interface;
+            self.send(interface, &header, &[], sched);
+        }
+    }
+
+    pub(super) fn nbt_datagram<S: Scheduler>(
+        &mut self,
+        h: usize,
+        packet: PacketHandle,
+        broadcast: bool,
+        sched: &mut S,
+    ) {
+        let now = self.now(h, sched);
+        let view = self.net.packet(packet);
+        if view.header.destination.port() != PORT || view.header.transport != Transport::Udp {
+            return;
+        }
+        let Some(nbt) = &mut self.hosts[h].nbt else { return };
+        let from = view.header.source;
+        let mut out = std::mem::take(&mut self.nbt_out);
+        nbt.handle(NbtInput::Datagram { from, broadcast, bytes: view.payload }, now, &mut out);
+        self.nbt_outputs(h, out, sched);
+    }
+
+    fn on_timer<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        self.hosts[h].armed = SimTime::MAX;
+        match self.hosts[h].life {
+            Life::Booting => self.start_services(h, sched),
+            Life::On | Life::ShuttingDown => {
+                let now = self.now(h, sched);
+                if let Some(nbt) = &mut self.hosts[h].nbt
+                    && nbt.next_deadline().is_some_and(|at| at <= now.time)
+                {
+                    let mut out = std::mem::take(&mut self.nbt_out);
+                    nbt.on_deadline(now, &mut out);
+                    self.nbt_outputs(h, out, sched);
+                }
+                self.server_deadlines(h, sched);
+            }
+            Life::Off | Life::Paused => {}
+        }
+        self.rearm(h, sched);
+    }
+
+    /// Sets the host's one timer to the earliest deadline of its machines.
+    pub(super) fn rearm<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let host = &mut self.hosts[h];
+        if !matches!(host.life, Life::On | Life::ShuttingDown) {
+            return;
+        }
+        let next = host.next_deadline();
+        if next != host.armed {
+            host.armed = next;
+            match next {
+                SimTime::MAX => sched.cancel(host.timer),
+                at => sched.arm(host.timer, at),
+            }
+        }
+    }
+
+    pub(super) fn send<S: Scheduler>(
+        &mut self,
+        from: InterfaceId,
+        header: &PacketHeader,
+        payload: &[u8],
+        sched: &mut S,
+    ) {
+        let sent = self.net.send(from, header, payload, sched);
+        debug_assert!(sent.is_ok(), "a machine made a packet no network carries: {sent:?}");
+    }
+
+    pub(super) fn nbt_input<S: Scheduler>(&mut self, h: usize, input: NbtInput<'_>, sched: &mut S) {
+        let now = self.now(h, sched);
+        let Some(nbt) = &mut self.hosts[h].nbt else { return };
+        let mut out = std::mem::take(&mut self.nbt_out);
+        nbt.handle(input, now, &mut out);
+        self.nbt_outputs(h, out, sched);
+    }
+
+    fn nbt_outputs<S: Scheduler>(&mut self, h: usize, mut out: Outbox<NbtOutput>, sched: &mut S) {
+        let mut stopped = false;
+        for i in 0..out.items.len() {
+            let source = SocketAddrV4::new(self.hosts[h].address, PORT);
+            let interface = self.hosts[h].interface;
+            match out.items[i] {
+                NbtOutput::Send { to, bytes } => {
+                    let header = PacketHeader::udp(source, to);
+                    self.send(interface, &header, out.bytes(bytes), sched);
+                }
+                NbtOutput::Broadcast { bytes } => {
+                    let to = self.net.subnet(self.hosts[h].subnet).1.broadcast();
+                    let header = PacketHeader::udp(source, SocketAddrV4::new(to, PORT));
+                    self.send(interface, &header, out.bytes(bytes), sched);
+                }
+                NbtOutput::Resolved { request, name, resolution, source, started } => {
+                    let first = self.addresses.len() as u32;
+                    let group = match resolution {
+                        Resolution::Found { addresses, group, .. } => {
+                            let quads = out.bytes(addresses).chunks_exact(4);
+                            self.addresses
+                                .extend(quads.map(|q| Ipv4Addr::new(q[0], q[1], q[2], q[3])));
+                            group
+                        }
+                        Resolution::NotFound => false,
+                    };
+                    let addresses = (first, self.addresses.len() as u32);
+                    let looked = LookedUp { request, name, started, addresses, group, source };
+                    self.tell(h, What::LookedUp(looked), sched);
+                }
+                NbtOutput::NameState { name, state } => {
+                    self.listen(h, name, state != NameState::Released);
+                    self.tell(h, What::Name { name, state }, sched);
+                }
+                NbtOutput::ServerSwitched { from, to } => {
+                    self.tell(h, What::ServerSwitched { from, to }, sched);
+                }
+                NbtOutput::Event { id, name, .. } => {
+                    self.tell(h, What::Logged { id, name: Some(name) }, sched);
+                }
+                NbtOutput::Stopped => stopped = true,
+            }
+        }
+        out.clear();
+        self.nbt_out = out;
+        if stopped && self.hosts[h].life == Life::ShuttingDown {
+            self.stop_services(h, sched);
+        }
+    }
+
+    /// Keeps the list of who holds which name on a subnet.
+    fn listen(&mut self, h: usize, name: NetbiosName, holds: bool) {
+        let subnet = self.hosts[h].subnet.0 as usize;
+        let names = &mut self.listeners[subnet];
+        let holders = names.entry(name).or_default();
+        match holders.binary_search(&(h as u32)) {
+            Ok(at) if !holds => {
+                holders.remove(at);
+            }
+            Err(at) if holds => holders.insert(at, h as u32),
+            _ => {}
+        }
+        if holders.is_empty() {
+            names.remove(&name);
+        }
+    }
+
+    fn stop_listening(&mut self, h: usize) {
+        let names: Vec<NetbiosName> = match &self.hosts[h].nbt {
+            Some(nbt) => nbt.owned_names().map(|owned| owned.name).collect(),
+            None => Vec::new(),
+        };
+        names.into_iter().for_each(|name| self.listen(h, name, false));
+    }
+}
+
+/// Life and death.
+impl World {
+    /// Switches a host on; its services run after the boot time, drawn from the host's own stream. Nothing
+    /// if it is on already.
+    pub fn boot<S: Scheduler>(&mut self, id: HostId, takes: SimDuration, sched: &mut S) {
+        let host = &mut self.hosts[id.0 as usize];
+        if host.life != Life::Off {
+            return;
+        }
+        host.life = Life::Booting;
+        host.boots += 1;
+        host.armed = sched.now() + takes;
+        sched.arm(host.timer, host.armed);
+    }
+
+    /// A boot time between the two ends, the same for the same boot of the same host in every run.
+    pub fn boot_time(&self, name: &str, id: HostId, range: BootTime) -> SimDuration {
+        let path = format!("host/{name}/boot/{}", self.hosts[id.0 as usize].boots);
+        self.streams.stream(&path).duration(range.low, range.high)
+    }
+
+    fn start_services<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let host = &mut self.hosts[h];
+        host.life = Life::On;
+        self.net.set_interface_up(host.interface, true);
+        if let Some(install) = &host.install {
+            // Transaction ids start anywhere: two boots of a host must not repeat each other's.
+            let ids = (h as u16).wrapping_mul(0x9E37).wrapping_add(host.boots as u16);
+            host.nbt = Some(Box::new(NbtClient::new(
+                install.config.clone(),
+                &install.identity,
+                &[host.address],
+                install.servers.clone(),
+                ids,
+            )));
+        }
+        self.tell(h, What::Up, sched);
+        self.start_wins(h, sched);
+        self.nbt_input(h, NbtInput::Boot, sched);
+        self.rearm(h, sched);
+    }
+
+    /// Shuts a host down in order: names are released, then the services stop.
+    pub fn shut_down<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let h = id.0 as usize;
+        match self.hosts[h].life {
+            Life::Booting => self.gone(h, Death::ShutDown, sched),
+            Life::On => {
+                self.hosts[h].life = Life::ShuttingDown;
+                if self.hosts[h].nbt.is_some() {
+                    self.nbt_input(h, NbtInput::ShutDown, sched);
+                    self.rearm(h, sched);
+                } else {
+                    self.stop_services(h, sched);
+                }
+            }
+            Life::Off | Life::Paused | Life::ShuttingDown => {}
+        }
+    }
+
+    fn stop_services<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        self.stop_wins(h, sched);
+        self.gone(h, Death::ShutDown, sched);
+    }
+
+    /// Ends a host without a word: crash, power cut or wipe.
+    pub fn kill<S: Scheduler>(&mut self, id: HostId, how: Death, sched: &mut S) {
+        if self.hosts[id.0 as usize].life != Life::Off || how == Death::Wipe {
+            self.gone(id.0 as usize, how, sched);
+        }
+    }
+
+    fn gone<S: Scheduler>(&mut self, h: usize, how: Death, sched: &mut S) {
+        let was_up = self.hosts[h].is_up();
+        self.stop_listening(h);
+        let host = &mut self.hosts[h];
+        host.life = Life::Off;
+        host.nbt = None;
+        host.armed = SimTime::MAX;
+        sched.cancel(host.timer);
+        self.net.set_interface_up(host.interface, false);
+        let parked = host.parked.take();
+        parked.into_iter().flat_map(|p| *p).for_each(|packet| self.net.release(packet));
+        self.server_gone(h, how, sched);
+        if was_up {
+            self.tell(h, What::Down(how), sched);
+        }
+    }
+
+    /// A host stands still: what arrives waits in its sockets, as far as they hold it.
+    pub fn pause<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let host = &mut self.hosts[id.0 as usize];
+        if host.life == Life::On {
+            host.life = Life::Paused;
+            host.armed = SimTime::MAX;
+            sched.cancel(host.timer);
+            self.server_paused(id.0 as usize, sched);
+        }
+    }
+
+    /// A paused host goes on: first what waited, then what is overdue.
+    pub fn resume<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let h = id.0 as usize;
+        if self.hosts[h].life != Life::Paused {
+            return;
+        }
+        self.hosts[h].life = Life::On;
+        let parked = self.hosts[h].parked.take();
+        for packet in parked.into_iter().flat_map(|p| *p) {
+            self.receive(h, packet, false, sched);
+        }
+        self.server_resumed(h, sched);
+        self.on_timer(h, sched);
+    }
+
+    /// Moves a host to another subnet. A host that is on learns its new address and name servers at once,
+    /// as from DHCP.
+    ///
+    /// # Errors
+    /// The address is taken or does not belong to the subnet.
+    pub fn roam<S: Scheduler>(
+        &mut self,
+        id: HostId,
+        subnet: SubnetId,
+        address: Ipv4Addr,
+        sched: &mut S,
+    ) -> Result<(), TopologyError> {
+        let h = id.0 as usize;
+        self.net.move_interface(self.hosts[h].interface, subnet, address)?;
+        let held: Vec<NetbiosName> = match &self.hosts[h].nbt {
+            Some(nbt) => nbt.owned_names().map(|owned| owned.name).collect(),
+            None => Vec::new(),
+        };
+        self.stop_listening(h);
+        (self.hosts[h].subnet, self.hosts[h].address) = (subnet, address);
+        held.into_iter().for_each(|name| self.listen(h, name, true));
+        self.tell(h, What::Moved, sched);
+        if let Some(install) = &self.hosts[h].install {
+            let servers = install.servers.clone();
+            self.nbt_input(h, NbtInput::AddressChanged { address, servers: &servers }, sched);
+            self.rearm(h, sched);
+        }
+        Ok(())
+    }
+
+    /// Turns the hands of a host's clock.
+    pub fn clock_jump<S: Scheduler>(&mut self, id: HostId, nanos: i64, sched: &mut S) {
+        self.hosts[id.0 as usize].clock.jump(sched.now(), nanos);
+        self.rearm(id.0 as usize, sched);
+    }
+
+    /// Changes the rate of a host's clock; returns the rate before.
+    pub fn clock_drift<S: Scheduler>(&mut self, id: HostId, drift: i32, sched: &mut S) -> i32 {
+        let clock = &mut self.hosts[id.0 as usize].clock;
+        let before = clock.drift();
+        clock.set_drift(sched.now(), drift);
+        before
+    }
+
+    /// A program, service or user on a host asks something of its NetBT. Nothing if the host is not on.
+    pub fn ask<S: Scheduler>(&mut self, id: HostId, input: NbtInput<'_>, sched: &mut S) {
+        if self.hosts[id.0 as usize].life == Life::On {
+            self.nbt_input(id.0 as usize, input, sched);
+            self.rearm(id.0 as usize, sched);
+        }
+    }
+
+    /// Tells those who watch how the records touched since the last call look now.
+    pub(super) fn tell_records<S: Scheduler>(&mut self, h: usize, sched: &S) {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        for &name in &touched {
+            let Some(wins) = self.hosts[h].server.as_ref().and_then(|s| s.wins.as_ref()) else {
+                break;
+            };
+            let looks = RecordLook::of(wins.core().names.get(&name, &Default::default()));
+            self.tell(h, What::Record { name, looks }, sched);
+        }
+        touched.clear();
+        self.touched = touched;
+    }
+}
+
+/// The name a message is about.
+fn subject(packet: &NamePacket<'_>) -> Option<NetbiosName> {
+    match (&packet.question, &packet.answer) {
+        (Some(question), _) => Some(question.name),
+        (None, Some(answer)) => answer.name.as_ref().map(|(name, _)| *name),
+        (None, None) => None,
+    }
+}
