@@ -353,10 +353,10 @@ static WINS: Spec = Spec {
         key("partners", Refs("WINS server"), "Servers it pulls from and notifies."),
         key(
             "pull_from",
-            List(&Either(&[Ref("WINS server"), Table(&PULL)])),
+            List(&Either(PULLS)),
             "Servers it pulls from.",
         ),
-        key("push_to", List(&Either(&[Ref("WINS server"), Table(&PUSH)])), "Servers it notifies."),
+        key("push_to", List(&Either(PUSHES)), "Servers it notifies."),
         key(
             "pull_interval",
             Interval,
@@ -605,10 +605,10 @@ static SET_PARTNERS: Spec = Spec {
         key("partners", Refs("WINS server"), "Servers it pulls from and notifies."),
         key(
             "pull_from",
-            List(&Either(&[Ref("WINS server"), Table(&PULL)])),
+            List(&Either(PULLS)),
             "Servers it pulls from.",
         ),
-        key("push_to", List(&Either(&[Ref("WINS server"), Table(&PUSH)])), "Servers it notifies."),
+        key("push_to", List(&Either(PUSHES)), "Servers it notifies."),
         key("pull_interval", Interval, "Time between pulls. Default 30min."),
         key("push_after_changes", Number(0, 1_000_000), "UpdateCount. Default 20."),
     ],

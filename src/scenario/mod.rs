@@ -7,11 +7,17 @@
 mod check;
 mod diagnose;
 mod document;
+mod expand;
 mod language;
+mod load;
+mod lower;
 mod plan;
 mod story;
 mod values;
 
+pub use diagnose::{Mistake, Mistakes, closing_line};
+pub use document::Span;
+pub use load::{load, load_file};
 pub use plan::{
     Boot, ClockPlan, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef, HostPlan,
     HostProfile, HostRef, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, OwnName, Plan, PullPlan,

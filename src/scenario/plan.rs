@@ -61,7 +61,7 @@ index_type!(
 );
 
 /// A scenario, fully expanded and checked.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Plan {
     /// The scenario's title.
     pub title: String,
@@ -81,7 +81,7 @@ pub struct Plan {
     pub links: Vec<LinkPlan>,
     /// Domains and workgroups.
     pub domains: Vec<DomainPlan>,
-    /// One per `[host.…]` entry of the file: what its hosts share.
+    /// One per `[host.…]` entry of the file: what its hosts share. Hosts that run WINS have one each.
     pub groups: Vec<GroupPlan>,
     /// Every host.
     pub hosts: Vec<HostPlan>,
@@ -296,10 +296,11 @@ pub enum NbtRole {
 pub struct NbtPlan {
     /// How it registers and resolves.
     pub node_type: NodeType,
-    /// WINS servers, the primary first.
-    pub servers: Vec<HostRef>,
-    /// Their addresses, in the same order. Servers outside the scenario are addresses without a host.
+    /// Addresses of its WINS servers, the primary first. A host that runs WINS and names no other uses
+    /// itself (Q150737).
     pub server_addresses: Vec<Ipv4Addr>,
+    /// The hosts with these addresses, in the same order; `None` for an address nobody has.
+    pub server_hosts: Vec<Option<HostRef>>,
     /// Its domain or workgroup.
     pub domain: Option<DomainRef>,
     /// Its role there.

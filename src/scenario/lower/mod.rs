@@ -1,0 +1,258 @@
+//! From a checked document to a plan: names become indices, templates hosts, defaults are filled in.
+//!
+//! Works through the file in an order in which everything is known before it is used, and goes on after
+//! a mistake, so that all of them come out in one pass. What the shape check has already reported reads
+//! as absent here and is not reported again.
+
+mod expects;
+mod faults;
+mod hosts;
+mod names;
+mod network;
+mod services;
+mod steps;
+mod workloads;
+
+use super::diagnose::{Mistake, Mistakes};
+use super::document::{Node, Span, Table, write_value};
+use super::plan::{HostRef, Plan, SubnetRef};
+use super::values::{self, Unfit};
+use super::{FaultRef, StepRef, VaryPlan};
+use crate::base::{SimDuration, SimTime};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// Reads a file named by a scenario: its text, or why not.
+pub type ReadFile<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
+
+/// Calendar time of the first day unless the file says otherwise: Monday, 2 March 1998.
+const EPOCH_UNIX_S: u64 = 888_796_800;
+
+/// What is known so far.
+pub struct Build<'a> {
+    root: &'a Table,
+    out: &'a mut Mistakes,
+    read_file: &'a ReadFile<'a>,
+    plan: Plan,
+    /// Names of subnets, routers, links and hosts, which share one space, and what each is.
+    things: BTreeMap<String, &'static str>,
+    hosts_by_name: BTreeMap<String, HostRef>,
+    hosts_by_computer: BTreeMap<String, HostRef>,
+    /// Who has an address.
+    addresses: BTreeMap<Ipv4Addr, String>,
+    /// From where the search for a free address goes on, by subnet.
+    next_address: Vec<u32>,
+    /// Component of the network each subnet belongs to, once links are known.
+    islands: Vec<usize>,
+    /// Which host entry of the file each group comes from.
+    group_entries: Vec<usize>,
+    fault_labels: BTreeMap<String, FaultRef>,
+    step_labels: BTreeMap<String, StepRef>,
+}
+
+/// Turns a document into a plan. Complete only if no mistake was added.
+pub fn lower(
+    root: &Table,
+    story: Vec<String>,
+    out: &mut Mistakes,
+    read_file: &ReadFile<'_>,
+) -> Plan {
+    let text = |key| root.get(key).and_then(Node::text);
+    let duration = text("duration").and_then(|t| values::interval(t).ok());
+    let plan = Plan {
+        title: text("title").unwrap_or_default().to_string(),
+        story,
+        // With a bad duration nothing is late: that mistake has been reported.
+        duration: duration.unwrap_or(SimDuration::MAX),
+        seed: root.count("seed").unwrap_or(1),
+        epoch_unix_s: root.parse("epoch", values::calendar).unwrap_or(EPOCH_UNIX_S),
+        ..Plan::default()
+    };
+    let mut build = Build {
+        root,
+        out,
+        read_file,
+        plan,
+        things: BTreeMap::new(),
+        hosts_by_name: BTreeMap::new(),
+        hosts_by_computer: BTreeMap::new(),
+        addresses: BTreeMap::new(),
+        next_address: Vec::new(),
+        islands: Vec::new(),
+        group_entries: Vec::new(),
+        fault_labels: BTreeMap::new(),
+        step_labels: BTreeMap::new(),
+    };
+    build.subnets();
+    build.routers();
+    build.links();
+    build.domains();
+    build.hosts();
+    build.assign_addresses();
+    build.services();
+    build.clusters();
+    build.workloads();
+    build.faults();
+    build.steps();
+    build.probes();
+    build.expects();
+    build.vary();
+    build.plan
+}
+
+impl<'a> Build<'a> {
+    /// Entries of a table of named things at the top of the file.
+    fn named(&self, key: &str) -> &'a [super::document::Entry] {
+        self.root.get(key).and_then(Node::table).map_or(&[], |t| t.entries.as_slice())
+    }
+
+    /// Entries of a list of tables at the top of the file, those that are tables.
+    fn listed(&self, key: &str) -> Vec<(&'a Node, &'a Table)> {
+        let items = self.root.get(key).map_or(&[] as &[Node], Node::items);
+        items.iter().filter_map(|n| n.table().map(|t| (n, t))).collect()
+    }
+
+    fn mistake(&mut self, span: Span, message: impl Into<String>) {
+        self.out.add(Mistake::new(span, message));
+    }
+
+    /// Takes a name for a thing; names are shared by subnets, routers, links and hosts.
+    fn claim(&mut self, name: &str, what: &'static str, span: Span) -> bool {
+        if let Some(other) = self.things.get(name) {
+            let message = format!("the name `{name}` is already that of a {other}");
+            self.mistake(span, message);
+            return false;
+        }
+        self.things.insert(name.to_string(), what);
+        true
+    }
+
+    /// A moment that must lie within the run.
+    fn time(&mut self, table: &Table, key: &str) -> Option<SimTime> {
+        let node = table.get(key)?;
+        let time = values::time(node.text()?).ok()?;
+        self.in_run(time, node.span);
+        Some(time)
+    }
+
+    /// Complains about a moment after the end of the run.
+    fn in_run(&mut self, time: SimTime, span: Span) {
+        let end = SimTime::ZERO + self.plan.duration;
+        if time > end {
+            let mistake = Mistake::new(span, format!("{time} is after the end of the run"));
+            self.out.add(mistake.hint(format!("the run ends at {end}")));
+        }
+    }
+
+    /// `from` and `until`, the whole run by default.
+    fn window(&mut self, table: &Table) -> (SimTime, SimTime) {
+        let from = self.time(table, "from").unwrap_or(SimTime::ZERO);
+        let until = self.time(table, "until").unwrap_or(SimTime::ZERO + self.plan.duration);
+        if let Some(node) = table.get("until")
+            && until <= from
+        {
+            let mistake = Mistake::new(node.span, "it ends before it begins");
+            self.out.add(mistake.hint(format!("it begins at {from}")));
+        }
+        (from, until)
+    }
+
+    fn vary(&mut self) {
+        let Some(node) = self.root.get("vary") else { return };
+        let Some(table) = node.table() else {
+            self.mistake(node.span, "`vary` is a table of paths and lists of values");
+            return;
+        };
+        for entry in &table.entries {
+            let super::document::Value::List(items) = &entry.node.value else {
+                let mistake = Mistake::new(entry.node.span, "a varied value needs a list");
+                self.out.add(mistake.hint("write [\"5ms\", \"50ms\"]"));
+                continue;
+            };
+            if items.is_empty() {
+                self.mistake(entry.node.span, "the list of values is empty");
+            }
+            match super::document::path_exists(self.root, &entry.key, entry.key_span) {
+                Ok(()) => {}
+                Err(mistake) => self.out.add(mistake),
+            }
+            let values = items.iter().map(write_value).collect();
+            self.plan.vary.push(VaryPlan { path: entry.key.clone(), values });
+        }
+    }
+
+    /// Clusters are refused, with the reason of their time where there is one (Q174956).
+    fn clusters(&mut self) {
+        let Some(node) = self.root.get("cluster") else { return };
+        let span = self.root.entries.iter().find(|e| e.key == "cluster").map(|e| e.key_span);
+        let mut nt40 = false;
+        let mut refused = Vec::new();
+        walk(node, &mut |text: &str, span| {
+            let lower = text.to_lowercase();
+            nt40 |= lower.starts_with("nt40");
+            if ["wins", "dhcp", "dns"].contains(&lower.as_str()) {
+                refused.push((text.to_uppercase(), span));
+            }
+        });
+        let members = node.table().map_or(&[] as &[_], |t| t.entries.as_slice());
+        let profiled = |n: &Node| n.table().is_some_and(|t| t.get("profile").is_some());
+        // Hosts are NT 4.0 unless they say otherwise, and so are clusters.
+        nt40 |= !members.iter().any(|e| profiled(&e.node));
+        for (service, span) in refused.into_iter().filter(|_| nt40) {
+            self.out.add(
+                Mistake::new(span, format!("{service} is no resource of an NT 4.0 cluster"))
+                    .note("Cluster Server 1.0 does not support WINS, DHCP or DNS (Q174956): their")
+                    .note("databases and bindings belong to one node and do not fail over with a group")
+                    .note("instead: two WINS servers as push and pull partners, and clients with both,")
+                    .note("primary and secondary; for DHCP, a scope split between two servers"),
+            );
+        }
+        let span = span.unwrap_or(node.span);
+        self.mistake(span, "clusters come in a later version");
+    }
+}
+
+fn walk(node: &Node, visit: &mut impl FnMut(&str, Span)) {
+    use super::document::Value;
+    match &node.value {
+        Value::Text(text) => visit(text, node.span),
+        Value::List(items) => items.iter().for_each(|n| walk(n, visit)),
+        Value::Table(table) => table.entries.iter().for_each(|e| walk(&e.node, visit)),
+        _ => {}
+    }
+}
+
+impl Table {
+    /// A text turned into a value; absent if it is not there or not valid.
+    fn parse<T>(&self, key: &str, read: impl Fn(&str) -> Result<T, Unfit>) -> Option<T> {
+        read(self.get(key)?.text()?).ok()
+    }
+    /// A whole number.
+    fn count(&self, key: &str) -> Option<u64> {
+        match self.get(key)?.value {
+            super::document::Value::Integer(Some(n)) => u64::try_from(n).ok(),
+            _ => None,
+        }
+    }
+    /// A switch.
+    fn switch(&self, key: &str) -> Option<bool> {
+        match self.get(key)?.value {
+            super::document::Value::Switch(on) => Some(on),
+            _ => None,
+        }
+    }
+    /// A text.
+    fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.text()
+    }
+    /// The items of a list, or the one value; nothing if it is not there.
+    fn items(&self, key: &str) -> &[Node] {
+        self.get(key).map_or(&[], Node::items)
+    }
+}
+
+impl SubnetRef {
+    fn of(index: usize) -> SubnetRef {
+        SubnetRef(index as u32)
+    }
+}

@@ -1,0 +1,35 @@
+//! Every shipped scenario loads without a mistake, tells a story, and expects something.
+
+use std::path::{Path, PathBuf};
+use winstorm::scenario::load_file;
+
+fn shipped() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("scenarios/ is there") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "toml") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(Path::new("scenarios"), &mut found);
+    found.sort();
+    found
+}
+
+#[test]
+fn every_shipped_scenario_loads() {
+    let files = shipped();
+    assert!(files.len() >= 9, "only {} scenarios found", files.len());
+    let readme = std::fs::read_to_string("scenarios/README.md").expect("the index");
+    for path in files {
+        let plan = load_file(&path, &[]).unwrap_or_else(|mistakes| panic!("\n{mistakes}\n"));
+        assert!(!plan.story.is_empty(), "{} tells no story", path.display());
+        assert!(!plan.expects.is_empty(), "{} expects nothing", path.display());
+        let link = path.strip_prefix("scenarios").expect("below scenarios").display().to_string();
+        assert!(readme.contains(&link), "scenarios/README.md does not list {link}");
+    }
+}
