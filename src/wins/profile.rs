@@ -132,6 +132,13 @@ pub struct WinsProfile {
     /// An own active record gives way to an active replica unasked (3.5x, Q136571); otherwise its
     /// holder is challenged.
     pub replica_beats_own: bool,
+    /// An active multihomed replica yields to no other owner's (Q135277, until 3.51 SP2).
+    pub multihomed_replicas_stick: bool,
+    /// A static and a dynamic 1C meeting in replication are joined (3.5x; Q219295 of 4.0 SP4).
+    pub static_1c_merges: bool,
+    /// A holder that stays silent when a replica claims its name is also told to release it
+    /// (MS-WINSRA); Windows Server 2003 was seen not to.
+    pub demand_after_silence: bool,
     /// Whether merging a special group can move its ownership (4.0 SP4, Q168076).
     pub merge_takes_ownership: bool,
     /// An own active 1C meeting a foreign tombstone is pushed on with propagate (4.0 SP5, Q216585).
@@ -247,6 +254,9 @@ impl WinsProfile {
             statics_to_strangers: !from(W2k3, 0),
             persistent_associations: from(W2k, 0),
             replica_beats_own: !from(Nt40, 0),
+            multihomed_replicas_stick: !from(Nt351, 2),
+            static_1c_merges: !from(Nt40, 0) || (version == Nt40 && service_pack == 4),
+            demand_after_silence: !from(W2k3, 0),
             merge_takes_ownership: from(Nt40, 4),
             push_on_1c_tombstone: from(Nt40, 5),
             update_count_min: if from(Nt351, 0) { 20 } else { 1 },

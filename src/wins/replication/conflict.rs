@@ -7,6 +7,7 @@
 //!
 //! Nothing here changes a record; `apply` does what is decided, `merge` joins special groups.
 
+use crate::wins::profile::WinsProfile;
 use crate::wins::record::{NameKind, NameRecord, Origin, Owner, RecordState};
 use crate::wire::Suffix;
 use std::net::Ipv4Addr;
@@ -69,9 +70,6 @@ pub struct ConflictRules {
     /// A merging server becomes the owner of the merged record, with a new version (4.0 SP4 on, Q168076);
     /// before, it stays under the old owner and version and does not travel.
     pub merge_takes_over: bool,
-    /// Replica tombstones are stamped with the verification interval instead of the extinction time-out
-    /// (fault Q162766).
-    pub tombstone_kept_to_verification: bool,
     /// A silent holder is also sent a release demand (MS-WINSRA); Windows Server 2003 was seen not to.
     pub demand_after_silence: bool,
     /// A holder that answers with the addresses of both records makes them one multihomed record, as Windows
@@ -166,42 +164,25 @@ const fn with(mut table: Table, row: usize, column: usize, cell: Cell) -> Table 
 }
 
 impl ConflictRules {
-    /// NT 3.5, and 3.51 before SP2.
-    pub const NT35: ConflictRules = ConflictRules {
-        replica: &REPLICA_NT35,
-        own: &OWN_NT35,
-        static_1c_merges: true,
-        merge_takes_over: false,
-        tombstone_kept_to_verification: true,
-        demand_after_silence: true,
-        answer_may_merge: false,
-    };
-    /// NT 3.51 SP2 on.
-    pub const NT351: ConflictRules =
-        ConflictRules { replica: &REPLICA_NT351, ..ConflictRules::NT35 };
-    /// NT 4.0 to SP3.
-    pub const NT40: ConflictRules = ConflictRules {
-        replica: &REPLICA,
-        own: &OWN_SILENT,
-        static_1c_merges: false,
-        ..ConflictRules::NT35
-    };
-    /// NT 4.0 SP4, with its fault Q219295.
-    pub const NT40_SP4: ConflictRules = ConflictRules {
-        static_1c_merges: true,
-        merge_takes_over: true,
-        tombstone_kept_to_verification: false,
-        ..ConflictRules::NT40
-    };
-    /// NT 4.0 SP5 on, and Windows 2000.
-    pub const NT40_SP5: ConflictRules =
-        ConflictRules { own: &OWN_PUSH, static_1c_merges: false, ..ConflictRules::NT40_SP4 };
-    /// Windows Server 2003, as it was seen to behave.
-    pub const W2K3: ConflictRules = ConflictRules {
-        demand_after_silence: false,
-        answer_may_merge: true,
-        ..ConflictRules::NT40_SP5
-    };
+    /// The rules of a server with this profile.
+    pub fn of(profile: &WinsProfile) -> ConflictRules {
+        ConflictRules {
+            replica: match (profile.replica_beats_own, profile.multihomed_replicas_stick) {
+                (true, true) => &REPLICA_NT35,
+                (true, false) => &REPLICA_NT351,
+                (false, _) => &REPLICA,
+            },
+            own: match (profile.replica_beats_own, profile.push_on_1c_tombstone) {
+                (true, _) => &OWN_NT35,
+                (false, true) => &OWN_PUSH,
+                (false, false) => &OWN_SILENT,
+            },
+            static_1c_merges: profile.static_1c_merges,
+            merge_takes_over: profile.merge_takes_ownership,
+            demand_after_silence: profile.demand_after_silence,
+            answer_may_merge: profile.challenge_joins,
+        }
+    }
 }
 
 /// The row or column part of a kind.

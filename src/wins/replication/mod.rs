@@ -1,131 +1,484 @@
-//! Replication: to be filled in; these signatures are what the server calls.
+//! Replication with partners (MS-WINSRA 3, Q135922).
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `association` | one connection: start, handles, frames |
+//! | `serve` | answers what partners ask: maps, records, notifications |
+//! | `pull` | asks partners: standard, notified and verification pulls, one after another |
+//! | `push` | tells partners that something is new: by count, address change, propagation |
+//! | `conflict`, `merge` | the decisions about a replica, as pure functions |
+//! | `apply` | does what is decided |
+//!
+//! Pulls wait in one queue: a partner that does not answer delays the others by its time-out, as in
+//! Windows, and two pulls never interleave. Everything is driven by the inputs of the server; the
+//! deadlines are those of pulls by interval and of unanswered requests.
+//!
+//! Not done: multicast discovery, PersonaNonGrata lists, the "raise your version" request of NT 3.5.
 
+/// Conflict rules: what becomes of a replica that meets a stored record.
 pub mod conflict;
 
+mod apply;
+mod association;
+mod merge;
+mod pull;
+mod push;
+mod serve;
+
+use self::association::{Association, AssociationState, Purpose, Started};
+use self::pull::{Job, JobKind};
+use self::push::Pending;
 use super::challenge::ChallengeOutcome;
 use super::core::{Core, ReplicaChallenge};
-use super::io::{StreamId, WinsOutput};
+use super::io::{StreamId, WinsEvent, WinsOutput};
 use super::partners::Partner;
-use crate::base::{Now, Outbox, SimTime};
-use std::net::Ipv4Addr;
+use super::record::NameRecord;
+use crate::base::{Now, Outbox, SimDuration, SimTime};
+use crate::wire::replication::{
+    Body, Message, PORT, StopReason, VERSION_MINOR_NT4, VERSION_MINOR_W2K,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// How long a request, a start or a connection may stay unanswered. Windows' own values are not known;
+/// Samba waits as long for a request.
+pub const REQUEST_TIMEOUT: SimDuration = SimDuration::from_secs(60);
+/// How long a peer that was notified may take between two requests on the same connection.
+pub const TURNED_TIMEOUT: SimDuration = SimDuration::from_mins(10);
+/// Associations at a time; more connections are closed at once (events 4265 and 4266 of 3.5).
+pub const ASSOCIATIONS_MAX: usize = 256;
+/// Pulls waiting; further notifications are dropped, the next pull by interval makes up for them.
+pub const JOBS_MAX: usize = 256;
+/// Replicas waiting for a version id of ours; more are dropped until their next change.
+const DEFERRED_MAX: usize = 10_000;
+/// Intervals that a partner is left alone after the retries are used up. Windows' number is not known.
+pub const REST_INTERVALS: u32 = 3;
+
+/// What is remembered of a configured partner.
+#[derive(Clone, Debug, Default)]
+struct PartnerState {
+    next_pull: Option<SimTime>,
+    /// Pulls that failed in a row.
+    failures: u32,
+    /// Intervals still to be let pass.
+    rest: u32,
+    /// When communication failed lately, oldest first.
+    failed_at: VecDeque<SimTime>,
+    /// Own version increments since the last notification.
+    increments: u32,
+    pending: Option<Pending>,
+}
 
 /// The replication half of a WINS server.
 #[derive(Clone, Debug, Default)]
 pub struct Replication {
     partners: Vec<Partner>,
+    /// Beside `partners`.
+    states: Vec<PartnerState>,
+    associations: BTreeMap<StreamId, Association>,
+    jobs: VecDeque<Job>,
+    current: Option<Job>,
+    deferred: Vec<NameRecord>,
+    streams_opened: u32,
+    handles_given: u32,
+}
+
+/// What every step needs.
+struct Ctx<'a> {
+    core: &'a mut Core,
+    now: Now,
+    out: &'a mut Outbox<WinsOutput>,
+}
+
+impl Ctx<'_> {
+    fn send(&mut self, stream: StreamId, message: &Message) {
+        let bytes = self.out.write(|buf| message.encode(buf));
+        self.out.push(WinsOutput::StreamSend { stream, bytes });
+    }
+
+    /// Our minor version.
+    fn minor(&self) -> u16 {
+        match self.core.profile.persistent_associations {
+            true => VERSION_MINOR_W2K,
+            false => VERSION_MINOR_NT4,
+        }
+    }
 }
 
 impl Replication {
     /// With these partners and nothing under way.
     pub fn new(partners: Vec<Partner>) -> Replication {
-        Replication { partners }
+        let states = partners.iter().map(|_| PartnerState::default()).collect();
+        Replication { partners, states, ..Replication::default() }
     }
+
     /// The configured partners.
     pub fn partners(&self) -> &[Partner] {
         &self.partners
     }
+
+    /// Associations open or being opened.
+    pub fn associations(&self) -> usize {
+        self.associations.len()
+    }
+
+    /// Pulls under way and waiting.
+    pub fn pulls_waiting(&self) -> usize {
+        self.jobs.len() + usize::from(self.current.is_some())
+    }
+
     /// The service starts: pulls and notifications at start, periodic deadlines.
-    pub fn start(&mut self, _core: &mut Core, _now: Now, _out: &mut Outbox<WinsOutput>) {}
-    /// The service stops: associations are closed.
-    pub fn stop(&mut self, _core: &mut Core, _now: Now, _out: &mut Outbox<WinsOutput>) {}
+    pub fn start(&mut self, core: &mut Core, now: Now, out: &mut Outbox<WinsOutput>) {
+        let ctx = &mut Ctx { core, now, out };
+        self.schedule_pulls(ctx);
+        for index in 0..self.partners.len() {
+            if self.partners[index].push.as_ref().is_some_and(|push| push.at_start) {
+                self.notify(index, Pending::whole(ctx), ctx);
+            }
+        }
+        self.advance(ctx);
+    }
+
+    /// The service stops: connections are closed without further words, as Windows does.
+    pub fn stop(&mut self, _core: &mut Core, _now: Now, out: &mut Outbox<WinsOutput>) {
+        for &stream in self.associations.keys() {
+            out.push(WinsOutput::StreamClose { stream });
+        }
+        let partners = std::mem::take(&mut self.partners);
+        let (streams_opened, handles_given) = (self.streams_opened, self.handles_given);
+        *self = Replication { streams_opened, handles_given, ..Replication::new(partners) };
+    }
+
     /// A peer connected.
     pub fn stream_opened(
         &mut self,
-        _core: &mut Core,
-        _stream: StreamId,
-        _peer: Ipv4Addr,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        core: &mut Core,
+        stream: StreamId,
+        peer: Ipv4Addr,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        if self.associations.len() >= ASSOCIATIONS_MAX {
+            core.log(WinsEvent::ConnectionAborted, out);
+            return out.push(WinsOutput::StreamClose { stream });
+        }
+        let (handle, deadline) = (self.new_handle(), now.time + REQUEST_TIMEOUT);
+        let served = Association::new(stream, peer, Purpose::Serve, handle, deadline);
+        self.associations.insert(stream, served);
     }
+
     /// A stream we opened is connected.
     pub fn stream_connected(
         &mut self,
-        _core: &mut Core,
-        _stream: StreamId,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        core: &mut Core,
+        stream: StreamId,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        let ctx = &mut Ctx { core, now, out };
+        let Some(association) = self.associations.get_mut(&stream) else {
+            return ctx.out.push(WinsOutput::StreamClose { stream });
+        };
+        association.state = AssociationState::Starting;
+        association.deadline = Some(now.time + REQUEST_TIMEOUT);
+        let request = Message::start_request(association.handle, ctx.minor());
+        ctx.send(stream, &request);
     }
+
     /// A stream we opened could not be connected.
     pub fn stream_refused(
         &mut self,
-        _core: &mut Core,
-        _stream: StreamId,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        core: &mut Core,
+        stream: StreamId,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        self.lose(stream, &mut Ctx { core, now, out });
     }
-    /// Bytes arrived.
-    pub fn stream_data(
-        &mut self,
-        _core: &mut Core,
-        _stream: StreamId,
-        _bytes: &[u8],
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
-    ) {
-    }
+
     /// A stream ended.
     pub fn stream_closed(
         &mut self,
-        _core: &mut Core,
-        _stream: StreamId,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        core: &mut Core,
+        stream: StreamId,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        self.lose(stream, &mut Ctx { core, now, out });
     }
+
+    /// Bytes arrived.
+    pub fn stream_data(
+        &mut self,
+        core: &mut Core,
+        stream: StreamId,
+        bytes: &[u8],
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
+    ) {
+        let ctx = &mut Ctx { core, now, out };
+        if let Some(association) = self.associations.get_mut(&stream) {
+            association.reader.feed(bytes);
+        }
+        // The association may end while its messages are taken.
+        while let Some(association) = self.associations.get_mut(&stream) {
+            match association.reader.next_frame() {
+                Ok(None) => return,
+                Ok(Some(frame)) => match Message::decode(frame) {
+                    Ok(message) => self.message(stream, message, ctx),
+                    Err(_) => return self.abort(stream, ctx),
+                },
+                Err(_) => {
+                    ctx.core.log(WinsEvent::MessageTooLong, ctx.out);
+                    return self.abort(stream, ctx);
+                }
+            }
+        }
+    }
+
     /// The administrator wants a pull, from one partner or all.
     pub fn pull_now(
         &mut self,
-        _core: &mut Core,
-        _partner: Option<Ipv4Addr>,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        core: &mut Core,
+        partner: Option<Ipv4Addr>,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        let ctx = &mut Ctx { core, now, out };
+        let wanted = |p: &&Partner| p.pull.is_some() && partner.is_none_or(|one| one == p.address);
+        let from = self.partners.iter().filter(wanted).map(|p| p.address).collect();
+        self.enqueue_standard(from);
+        self.advance(ctx);
     }
-    /// The administrator wants a notification, to one partner or all.
+
+    /// The administrator wants a notification, to one partner or all. With propagation only our own
+    /// versions are announced (MS-WINSRA 3.3.5.1).
     pub fn push_now(
         &mut self,
-        _core: &mut Core,
-        _partner: Option<Ipv4Addr>,
-        _propagate: bool,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        core: &mut Core,
+        partner: Option<Ipv4Addr>,
+        propagate: bool,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        let ctx = &mut Ctx { core, now, out };
+        for index in 0..self.partners.len() {
+            let address = self.partners[index].address;
+            if self.partners[index].push.is_some() && partner.is_none_or(|one| one == address) {
+                let pending = match propagate {
+                    true => Pending::own_only(ctx),
+                    false => Pending::whole(ctx),
+                };
+                self.notify(index, pending, ctx);
+            }
+        }
     }
-    /// The partners were changed.
+
+    /// The partners were changed. Associations with those who are no partners any more end; a pull follows
+    /// from those that ask for one at start (Q135922).
     pub fn set_partners(
         &mut self,
-        _core: &mut Core,
+        core: &mut Core,
         partners: Vec<Partner>,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        let ctx = &mut Ctx { core, now, out };
+        self.states = partners.iter().map(|_| PartnerState::default()).collect();
         self.partners = partners;
+        let known = |peer| self.partners.iter().any(|partner| partner.address == peer);
+        let strangers = self.associations.values().filter(|a| !known(a.peer)).map(|a| a.stream);
+        for stream in strangers.collect::<Vec<_>>() {
+            self.abort(stream, ctx);
+        }
+        self.schedule_pulls(ctx);
+        self.advance(ctx);
     }
+
     /// A challenge asked for by way of [`Core::challenges_wanted`] ended.
     pub fn challenge_ended(
         &mut self,
-        _core: &mut Core,
-        _challenge: ReplicaChallenge,
-        _outcome: ChallengeOutcome,
-        _now: Now,
-        _out: &mut Outbox<WinsOutput>,
+        core: &mut Core,
+        challenge: ReplicaChallenge,
+        outcome: ChallengeOutcome,
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
     ) {
+        let incoming = challenge.incoming.clone();
+        if apply::challenged(core, challenge, outcome, now, out) == apply::Applied::Later {
+            self.defer(incoming);
+        }
     }
+
     /// Called after every input of the server: looks at [`Core::changes`] for push triggers and takes
     /// [`Core::verifications_wanted`].
-    pub fn after_input(&mut self, _core: &mut Core, _now: Now, _out: &mut Outbox<WinsOutput>) {}
+    pub fn after_input(&mut self, core: &mut Core, now: Now, out: &mut Outbox<WinsOutput>) {
+        let changes = std::mem::take(&mut core.changes);
+        let idle = changes == Default::default() && self.deferred.is_empty();
+        if idle && core.verifications_wanted.is_empty() {
+            return;
+        }
+        let ctx = &mut Ctx { core, now, out };
+        self.push_triggers(changes, ctx);
+        if !self.deferred.is_empty() && ctx.core.versions_available() > 0 {
+            for record in std::mem::take(&mut self.deferred) {
+                let again = record.clone();
+                if apply::apply(ctx.core, record, false, now, ctx.out) == apply::Applied::Later {
+                    self.defer(again);
+                }
+            }
+        }
+        for request in std::mem::take(&mut ctx.core.verifications_wanted) {
+            self.enqueue_verification(request.owner);
+        }
+        self.advance(ctx);
+    }
+
     /// Acts on every deadline that has come.
-    pub fn on_deadline(&mut self, _core: &mut Core, _now: Now, _out: &mut Outbox<WinsOutput>) {}
+    pub fn on_deadline(&mut self, core: &mut Core, now: Now, out: &mut Outbox<WinsOutput>) {
+        let ctx = &mut Ctx { core, now, out };
+        let due = |a: &&Association| a.deadline.is_some_and(|at| at <= now.time);
+        let silent: Vec<StreamId> =
+            self.associations.values().filter(due).map(|a| a.stream).collect();
+        for stream in silent {
+            self.abort(stream, ctx);
+        }
+        self.pulls_by_interval(ctx);
+        self.advance(ctx);
+    }
+
     /// The earliest deadline.
     pub fn next_deadline(&self) -> Option<SimTime> {
-        None
+        let pulls = self.states.iter().filter_map(|state| state.next_pull);
+        pulls.chain(self.associations.values().filter_map(|a| a.deadline)).min()
     }
+
     /// Whether members of a 1C list that `owner` registered go before those of other owners
     /// (`MemberPrec`, Q135922).
-    pub fn members_first(&self, _owner: Ipv4Addr) -> bool {
-        false
+    pub fn members_first(&self, owner: Ipv4Addr) -> bool {
+        let partner = self.partner(owner).map(|index| &self.partners[index]);
+        partner.and_then(|partner| partner.pull.as_ref()).is_some_and(|pull| pull.members_first)
+    }
+
+    fn partner(&self, address: Ipv4Addr) -> Option<usize> {
+        self.partners.iter().position(|partner| partner.address == address)
+    }
+
+    fn new_handle(&mut self) -> u32 {
+        self.handles_given = self.handles_given.wrapping_add(1);
+        self.handles_given
+    }
+
+    /// Opens an association.
+    fn connect(&mut self, peer: Ipv4Addr, purpose: Purpose, ctx: &mut Ctx<'_>) -> StreamId {
+        let stream = StreamId(StreamId::OUTGOING.0 | (self.streams_opened & 0x7FFF_FFFF));
+        self.streams_opened = self.streams_opened.wrapping_add(1);
+        let (handle, deadline) = (self.new_handle(), ctx.now.time + REQUEST_TIMEOUT);
+        let association = Association::new(stream, peer, purpose, handle, deadline);
+        self.associations.insert(stream, association);
+        ctx.out.push(WinsOutput::Connect { stream, to: SocketAddrV4::new(peer, PORT) });
+        stream
+    }
+
+    fn message(&mut self, stream: StreamId, message: Message, ctx: &mut Ctx<'_>) {
+        let Some(association) = self.associations.get_mut(&stream) else { return };
+        match association.start(&message, ctx.minor()) {
+            Started::Answer(answer) => return ctx.send(stream, &answer),
+            Started::Open => return self.opened(stream, ctx),
+            Started::No => {}
+        }
+        if !association.accepts(&message) {
+            return;
+        }
+        if association.purpose == Purpose::Notify {
+            association.deadline = Some(ctx.now.time + TURNED_TIMEOUT);
+        }
+        match message.body {
+            Body::Stop(reason) => {
+                if reason != StopReason::Normal {
+                    ctx.core.log(WinsEvent::ConnectionAborted, ctx.out);
+                }
+                ctx.out.push(WinsOutput::StreamClose { stream });
+                self.lose(stream, ctx);
+            }
+            Body::MapRequest => self.serve_map(stream, ctx),
+            Body::RecordsRequest(wanted) => self.serve_records(stream, wanted, ctx),
+            Body::Notification(notification) => self.notified(stream, notification, ctx),
+            Body::MapResponse { owners, .. } => self.take_map(stream, &owners, ctx),
+            Body::RecordsResponse(records) => self.take_records(stream, &records, ctx),
+            Body::StartRequest(_)
+            | Body::StartResponse(_)
+            | Body::UnknownOpcode { .. }
+            | Body::UnknownType { .. } => {}
+        }
+    }
+
+    /// Our start request was accepted.
+    fn opened(&mut self, stream: StreamId, ctx: &mut Ctx<'_>) {
+        let Some(association) = self.associations.get(&stream) else { return };
+        let peer = association.peer;
+        self.flush_notification(peer, ctx);
+        if self.current.as_mut().is_some_and(|job| job.opened(stream)) {
+            self.advance(ctx);
+        } else if self.current.is_none() {
+            // Opened for a notification only; a peer of NT 4.0 was told on another one.
+            self.close_unless_kept(ctx);
+        }
+    }
+
+    /// Ends an association from our side because of an error.
+    fn abort(&mut self, stream: StreamId, ctx: &mut Ctx<'_>) {
+        if let Some(association) = self.associations.get(&stream) {
+            if association.is_open() {
+                let stop = Message::stop(association.peer_handle, StopReason::Error);
+                ctx.send(stream, &stop);
+            }
+            ctx.out.push(WinsOutput::StreamClose { stream });
+        }
+        self.lose(stream, ctx);
+    }
+
+    /// Ends an association in good order.
+    fn finish(&mut self, stream: StreamId, ctx: &mut Ctx<'_>) {
+        if let Some(association) = self.associations.remove(&stream) {
+            let stop = Message::stop(association.peer_handle, StopReason::Normal);
+            ctx.send(stream, &stop);
+            ctx.out.push(WinsOutput::StreamClose { stream });
+        }
+    }
+
+    /// An association is gone: whoever waited for it learns of it.
+    fn lose(&mut self, stream: StreamId, ctx: &mut Ctx<'_>) {
+        let Some(lost) = self.associations.remove(&stream) else { return };
+        let waited = self.current.as_ref().is_some_and(|job| job.waits_for(stream));
+        if lost.purpose != Purpose::Serve && (waited || !lost.is_open()) {
+            self.communication_failed(lost.peer, ctx.now.time);
+        }
+        if lost.purpose != Purpose::Serve && !lost.is_open() {
+            if let Some(index) = self.partner(lost.peer) {
+                self.states[index].pending = None;
+            }
+        }
+        if lost.purpose == Purpose::Notify && lost.is_open() {
+            self.flush_notification(lost.peer, ctx);
+        }
+        self.job_lost(stream, lost.proven, ctx);
+        self.advance(ctx);
+    }
+
+    fn communication_failed(&mut self, peer: Ipv4Addr, now: SimTime) {
+        if let Some(index) = self.partner(peer) {
+            let failed_at = &mut self.states[index].failed_at;
+            failed_at.push_back(now);
+            while failed_at.len() > push::FAILURES_MAX + 1 {
+                failed_at.pop_front();
+            }
+        }
+    }
+
+    fn defer(&mut self, record: NameRecord) {
+        if self.deferred.len() < DEFERRED_MAX {
+            self.deferred.push(record);
+        }
     }
 }

@@ -1,0 +1,319 @@
+//! Doing what `conflict` decides: every incoming replica ends here.
+//!
+//! A replica's stamps are this server's: now plus the verification interval for an active one, plus the
+//! extinction time-out for a tombstone. The stamp changes only when the incoming record replaces the stored
+//! one (MS-WINSRA 3.2.5.4).
+
+use super::conflict::{ChallengeVerdict, ConflictRules, Decision, after_challenge, decide};
+use super::merge::{Merge, MergedOwner, merge};
+use crate::base::{Now, Outbox, WallTime};
+use crate::wins::challenge::ChallengeOutcome;
+use crate::wins::core::{Core, ReleaseDemand, ReplicaChallenge};
+use crate::wins::io::{Observation, WinsEvent, WinsOutput};
+use crate::wins::members::{MEMBERS_MAX, Members};
+use crate::wins::record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, VersionId};
+use crate::wire::ScopeId;
+use crate::wire::replication::{
+    Member as WireMember, ReplicaAddresses, ReplicaRecord, ReplicaState,
+};
+use std::net::Ipv4Addr;
+
+/// What became of a replica.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Applied {
+    /// The database changed.
+    Stored,
+    /// It did not, or not yet.
+    Not,
+    /// It needs a version id of ours and none is free: try again later.
+    Later,
+}
+
+/// The record as it travels; `replica` marks one we do not own.
+pub(super) fn to_wire(record: &NameRecord, own: Owner) -> ReplicaRecord {
+    let first = record.addresses().next().unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let list = || -> Vec<WireMember> {
+        let member = |m: &Member| WireMember { owner: m.owner.address(), address: m.address };
+        record.members.as_slice().iter().map(member).collect()
+    };
+    let addresses = match record.kind {
+        NameKind::Unique => ReplicaAddresses::Unique(first),
+        NameKind::Group => ReplicaAddresses::NormalGroup(first),
+        NameKind::InternetGroup => ReplicaAddresses::SpecialGroup(list()),
+        NameKind::Multihomed => ReplicaAddresses::Multihomed(list()),
+    };
+    let mut wire =
+        ReplicaRecord::new(record.name, record.scope.clone(), record.version.0, addresses);
+    wire.is_static = record.is_static();
+    wire.node_type = record.node_type;
+    wire.replica = record.owner != own;
+    wire.state = match record.state {
+        RecordState::Active => ReplicaState::Active,
+        RecordState::Released => ReplicaState::Released,
+        RecordState::Tombstone => ReplicaState::Tombstone,
+    };
+    wire
+}
+
+/// The record that came for `owner`, stamped for this server. `None` for the reserved state.
+pub(super) fn from_wire(
+    wire: &ReplicaRecord,
+    owner: Owner,
+    core: &Core,
+    wall: WallTime,
+) -> Option<NameRecord> {
+    let state = match wire.state {
+        ReplicaState::Active => RecordState::Active,
+        ReplicaState::Released => RecordState::Released,
+        ReplicaState::Tombstone => RecordState::Tombstone,
+        ReplicaState::Reserved => return None,
+    };
+    let stamp = if wire.is_static {
+        WallTime::NEVER
+    } else if state == RecordState::Tombstone {
+        wall + core.profile.replica_tombstone_life()
+    } else {
+        wall + core.profile.verification_interval
+    };
+    let member = |owner: Ipv4Addr, address| Member { address, owner: Owner(owner), stamp };
+    let list = |members: &[WireMember]| -> Members {
+        let first = members.iter().take(MEMBERS_MAX);
+        first.map(|m| member(m.owner, m.address)).collect()
+    };
+    let (kind, members) = match &wire.addresses {
+        ReplicaAddresses::Unique(address) => {
+            (NameKind::Unique, Members::one(member(owner.address(), *address)))
+        }
+        ReplicaAddresses::NormalGroup(address) => {
+            (NameKind::Group, Members::one(member(owner.address(), *address)))
+        }
+        ReplicaAddresses::SpecialGroup(members) => (NameKind::InternetGroup, list(members)),
+        ReplicaAddresses::Multihomed(members) => (NameKind::Multihomed, list(members)),
+    };
+    // Windows cuts a replicated scope at what it stores.
+    let scope = wire.scope.as_bytes();
+    let scope = match scope.len() {
+        0..=ScopeId::STORED_MAX => wire.scope.clone(),
+        _ => ScopeId::new(&scope[..ScopeId::STORED_MAX]).ok()?,
+    };
+    Some(NameRecord {
+        name: wire.name,
+        scope,
+        kind,
+        state,
+        origin: if wire.is_static { Origin::Static } else { Origin::Dynamic },
+        node_type: wire.node_type,
+        owner,
+        version: VersionId(wire.version),
+        stamp,
+        members,
+    })
+}
+
+/// Applies one replica. `refill` allows records of our own, into an empty database (Q193887).
+pub(super) fn apply(
+    core: &mut Core,
+    incoming: NameRecord,
+    refill: bool,
+    now: Now,
+    out: &mut Outbox<WinsOutput>,
+) -> Applied {
+    let rules = ConflictRules::of(&core.profile);
+    let stored = core.names.get(&incoming.name, &incoming.scope);
+    if refill && incoming.owner == core.own && stored.is_none() {
+        core.put(incoming, out);
+        return Applied::Stored;
+    }
+    let decision = decide(&rules, core.profile.migrate_on, core.own, stored, &incoming);
+    let Some(stored) = stored.cloned() else {
+        return match decision {
+            Decision::Replace => store(core, None, incoming, out),
+            _ => refuse(core, &incoming, out),
+        };
+    };
+    if stored == incoming {
+        return Applied::Not;
+    }
+    match decision {
+        Decision::Replace => store(core, Some(&stored), incoming, out),
+        Decision::ReplaceDemandRelease => {
+            demand_release(core, &stored, Some(&incoming));
+            store(core, Some(&stored), incoming, out)
+        }
+        Decision::Keep => keep(core, &incoming, out),
+        Decision::KeepStatic => {
+            core.log(WinsEvent::StaticClash, out);
+            keep(core, &incoming, out)
+        }
+        Decision::KeepNewVersion | Decision::KeepNewVersionPush => {
+            let push = decision == Decision::KeepNewVersionPush;
+            keep_with_new_version(core, stored, &incoming, push, out)
+        }
+        Decision::Challenge => {
+            let addresses = super::conflict::challenge_targets(&stored, &incoming);
+            core.challenges_wanted.push(ReplicaChallenge { incoming, addresses });
+            Applied::Not
+        }
+        Decision::Merge => join(core, &rules, stored, incoming, now, out),
+        Decision::Refuse => refuse(core, &incoming, out),
+    }
+}
+
+/// Does what the end of a challenge decides.
+pub(super) fn challenged(
+    core: &mut Core,
+    challenge: ReplicaChallenge,
+    outcome: ChallengeOutcome,
+    now: Now,
+    out: &mut Outbox<WinsOutput>,
+) -> Applied {
+    let incoming = challenge.incoming;
+    let stored = core.names.get(&incoming.name, &incoming.scope).cloned();
+    let (Some(stored), false) = (stored, outcome == ChallengeOutcome::Changed) else {
+        // The record is another one by now: decide anew, or the replica would never come back.
+        return apply(core, incoming, false, now, out);
+    };
+    let answer = match &outcome {
+        ChallengeOutcome::Held { addresses, .. } => Some(addresses.as_slice()),
+        _ => None,
+    };
+    let rules = ConflictRules::of(&core.profile);
+    match after_challenge(&rules, &stored, &incoming, answer) {
+        ChallengeVerdict::Replace { demand } => {
+            if demand {
+                demand_release(core, &stored, Some(&incoming));
+            }
+            store(core, Some(&stored), incoming, out)
+        }
+        ChallengeVerdict::Keep { demand } => {
+            if demand {
+                demand_release(core, &stored, None);
+            }
+            keep(core, &incoming, out)
+        }
+        ChallengeVerdict::Join => {
+            let mut joined = incoming;
+            joined.kind = NameKind::Multihomed;
+            for member in stored.members.as_slice() {
+                if !joined.has_address(member.address) && joined.members.len() < MEMBERS_MAX {
+                    joined.members.push(*member);
+                }
+            }
+            store(core, Some(&stored), joined, out)
+        }
+    }
+}
+
+fn store(
+    core: &mut Core,
+    stored: Option<&NameRecord>,
+    incoming: NameRecord,
+    out: &mut Outbox<WinsOutput>,
+) -> Applied {
+    let (name, owner, version) = (incoming.name, incoming.owner, incoming.version);
+    if stored.is_some_and(|stored| stored.owner != owner && stored.is_active()) {
+        core.observe(Observation::Conflict { name, incoming: owner, kept: false }, out);
+    }
+    core.put(incoming, out);
+    core.observe(Observation::ReplicaApplied { name, owner, version }, out);
+    Applied::Stored
+}
+
+fn keep(core: &mut Core, incoming: &NameRecord, out: &mut Outbox<WinsOutput>) -> Applied {
+    let (name, owner) = (incoming.name, incoming.owner);
+    core.observe(Observation::Conflict { name, incoming: owner, kept: true }, out);
+    Applied::Not
+}
+
+fn refuse(core: &mut Core, incoming: &NameRecord, out: &mut Outbox<WinsOutput>) -> Applied {
+    if incoming.owner != core.own {
+        core.log(WinsEvent::BadReplica, out);
+    }
+    Applied::Not
+}
+
+fn keep_with_new_version(
+    core: &mut Core,
+    mut stored: NameRecord,
+    incoming: &NameRecord,
+    push: bool,
+    out: &mut Outbox<WinsOutput>,
+) -> Applied {
+    let Some(version) = core.assign_version(stored.name, out) else { return Applied::Later };
+    stored.version = version;
+    // MS-WINSRA C5: a tombstone speaks for the members its owner had registered.
+    let gone = |member: &Member| {
+        incoming.members.find(member.address).is_some_and(|dead| dead.owner == incoming.owner)
+    };
+    if stored.kind == NameKind::Multihomed
+        && incoming.kind == NameKind::Multihomed
+        && !stored.members.as_slice().iter().all(gone)
+    {
+        stored.members.retain(|member| !gone(member));
+    }
+    core.put(stored, out);
+    if push {
+        core.changes.urgent = core.changes.urgent.saturating_add(1);
+    }
+    keep(core, incoming, out);
+    Applied::Stored
+}
+
+fn join(
+    core: &mut Core,
+    rules: &ConflictRules,
+    mut stored: NameRecord,
+    incoming: NameRecord,
+    now: Now,
+    out: &mut Outbox<WinsOutput>,
+) -> Applied {
+    let (members, under) = match merge(rules.merge_takes_over, core.own, &stored, &incoming) {
+        Merge::Keep => return keep(core, &incoming, out),
+        Merge::Replace => return store(core, Some(&stored), incoming, out),
+        Merge::Joined { members, under } => (members, under),
+    };
+    let (owner, version) = match under {
+        MergedOwner::Own => match core.assign_version(stored.name, out) {
+            Some(version) => (core.own, version),
+            None => return Applied::Later,
+        },
+        MergedOwner::Incoming => (incoming.owner, incoming.version),
+        MergedOwner::Stored => (stored.owner, stored.version),
+    };
+    if stored.is_static() || incoming.is_static() {
+        stored.origin = Origin::Static;
+    }
+    let own_stamp = |m: &&Member| m.owner == core.own;
+    let newest = members.as_slice().iter().filter(own_stamp).map(|m| m.stamp).max();
+    let verify = now.wall + core.profile.verification_interval;
+    stored.stamp = match (stored.origin, newest) {
+        (Origin::Static, _) => WallTime::NEVER,
+        (_, Some(newest)) if owner == core.own => newest,
+        _ => verify,
+    };
+    if members.is_empty() {
+        stored.state = RecordState::Tombstone;
+        stored.stamp = now.wall + core.profile.extinction_timeout;
+    }
+    let name = stored.name;
+    stored.members = members;
+    (stored.owner, stored.version) = (owner, version);
+    core.put(stored, out);
+    if under == MergedOwner::Incoming {
+        core.observe(Observation::ReplicaApplied { name, owner, version }, out);
+    }
+    Applied::Stored
+}
+
+/// Tells the holders of the stored record to give it up, except at addresses that `unless` keeps.
+fn demand_release(core: &mut Core, stored: &NameRecord, unless: Option<&NameRecord>) {
+    let kept = |address| unless.is_some_and(|incoming| incoming.has_address(address));
+    for address in stored.addresses().filter(|&address| !kept(address)) {
+        core.demands_wanted.push(ReleaseDemand {
+            name: stored.name,
+            scope: stored.scope.clone(),
+            group: stored.kind.is_group(),
+            address,
+        });
+    }
+}
