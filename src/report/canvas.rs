@@ -95,16 +95,19 @@ fn average(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
     let n = FINE as usize;
     let row = width * n * 3;
     let mut out = Vec::with_capacity(width * height * 3);
-    for y in 0..height {
-        for x in 0..width {
-            for channel in 0..3 {
-                let at = |dx: usize, dy: usize| {
-                    u32::from(fine[(y * n + dy) * row + (x * n + dx) * 3 + channel])
-                };
-                let sum: u32 = (0..n).flat_map(|dy| (0..n).map(move |dx| at(dx, dy))).sum();
-                out.push((sum / (FINE * FINE)) as u8);
+    let mut sums = vec![0u32; width * 3];
+    for rows in fine.chunks_exact(row * n).take(height) {
+        sums.fill(0);
+        for line in rows.chunks_exact(row) {
+            for (sum, pixels) in sums.chunks_exact_mut(3).zip(line.chunks_exact(3 * n)) {
+                for pixel in pixels.chunks_exact(3) {
+                    sum[0] += u32::from(pixel[0]);
+                    sum[1] += u32::from(pixel[1]);
+                    sum[2] += u32::from(pixel[2]);
+                }
             }
         }
+        out.extend(sums.iter().map(|sum| (sum / (FINE * FINE)) as u8));
     }
     out
 }
@@ -154,7 +157,9 @@ fn draw<B: DrawingBackend>(area: &Area<'_, B>, shapes: &[Shape], whole_lines: bo
                 let colour = RGBColor(colour.0, colour.1, colour.2);
                 let font = (FAMILY, size * LINE_HEIGHT * f64::from(FINE)).into_font();
                 let style = TextStyle::from(font).color(&colour).pos(Pos::new(h, VPos::Center));
-                area.draw(&Text::new(text.as_str(), fine(*at), style))
+                // A bitmap's text stands a little high, because its box includes the descenders.
+                let lower = if whole_lines { 0.0 } else { size * 0.1 };
+                area.draw(&Text::new(text.as_str(), fine((at.0, at.1 + lower)), style))
             }
         };
         outcome.expect("drawing in memory cannot fail");

@@ -133,8 +133,8 @@ fn colour(index: usize) -> Colour {
 
 /// Earlier lines are thicker, so that one drawn over them at the same height leaves their edge visible.
 fn thickness(index: usize, lines: usize) -> f64 {
-    let behind = lines.min(4).saturating_sub(index + 1) as f64;
-    if index >= LINES_MAX { 1.0 } else { 1.5 + behind * 1.5 }
+    let behind = lines.min(3).saturating_sub(index + 1) as f64;
+    if index >= LINES_MAX { 1.0 } else { 2.0 + behind * 1.5 }
 }
 
 /// Rows of swatches and names from `top` on; returns where they end. A single line without a name has none.

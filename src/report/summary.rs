@@ -298,17 +298,20 @@ fn distributions(out: &mut String, rows: &[&Measure], name_column: usize, style:
         let [p50, p90, p99, max] = [m.p50, m.p90, m.p99, m.max].map(|v| value(v, &m.unit));
         [p50, p90, p99, max, super::format::grouped(m.n)]
     }));
-    let wide: Vec<usize> =
-        (0..5).map(|c| table.iter().map(|row| columns(&row[c])).max().unwrap_or(0)).collect();
+    let mut shown: Vec<(usize, usize)> =
+        (0..5).map(|c| (c, table.iter().map(|row| columns(&row[c])).max().unwrap_or(0))).collect();
+    let wide: usize = 2 + name_column + shown.iter().map(|(_, wide)| wide + 2).sum::<usize>();
+    if wide > style.width {
+        shown.remove(1); // of all figures the 90th percentile is missed least
+    }
     out.push('\n');
     for (i, row) in table.iter().enumerate() {
-        let name = if i == 0 { "distributions" } else { &rows[i - 1].name };
-        let mut line = format!("  {}", name_cell(name, name_column));
-        if i == 0 {
-            line = format!("{name:name_column$}  ");
-        }
-        for (cell, wide) in row.iter().zip(&wide) {
-            line.push_str(&format!("  {cell:>wide$}"));
+        let mut line = match i {
+            0 => format!("{:1$}", "distributions", name_column + 2),
+            _ => format!("  {}", name_cell(&rows[i - 1].name, name_column)),
+        };
+        for &(column, wide) in &shown {
+            line.push_str(&format!("  {:>wide$}", row[column]));
         }
         if i == 0 {
             line = style.paint(Paint::Dim, &line);

@@ -15,7 +15,8 @@ struct Dice(u64);
 
 impl Dice {
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f64 / (1u64 << 24) as f64
     }
 }
@@ -35,7 +36,11 @@ pub fn failover() -> RunResult {
         measures: measures(),
         series: series(&mut dice),
         histograms: histograms(&mut dice),
-        faults: vec![FaultSpan { name: "power cut of wins-a".into(), from: NINE, until: HALF_PAST }],
+        faults: vec![FaultSpan {
+            name: "power cut of wins-a".into(),
+            from: NINE,
+            until: HALF_PAST,
+        }],
         notable: notable(),
         host_digests: vec![("wins-a".into(), 7), ("wins-b".into(), 8)],
     }
@@ -105,11 +110,18 @@ fn series(dice: &mut Dice) -> Vec<Series> {
         .map(|t| {
             let first = t > NINE && t <= NINE + 120.0;
             let down = t > NINE && t <= HALF_PAST;
-            let good = if first { 38.0 } else if down { 97.0 + 3.0 * dice.next() } else { 100.0 };
+            let good = if first {
+                38.0
+            } else if down {
+                97.0 + 3.0 * dice.next()
+            } else {
+                100.0
+            };
             (t, good)
         })
         .collect();
-    let south = windows().map(|t| (t, if t > NINE && t <= NINE + 60.0 { 91.0 } else { 100.0 })).collect();
+    let south =
+        windows().map(|t| (t, if t > NINE && t <= NINE + 60.0 { 91.0 } else { 100.0 })).collect();
     let failed = north.iter().map(|&(t, v)| (t, (100.0 - v) * 0.7)).collect();
     let stale = north.iter().map(|&(t, v)| (t, (100.0 - v) * 0.3)).collect();
     let known = |start: f64, lag: f64, down: bool| {
