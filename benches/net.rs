@@ -115,7 +115,7 @@ impl Bench {
         let mut z = host.chance;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let peer = ((z ^ (z >> 31)) >> 32) * (count - 1) >> 32;
+        let peer = (((z ^ (z >> 31)) >> 32) * (count - 1)) >> 32;
         let peer = (u64::from(index) + 1 + peer) % count; // Anybody else.
         host.asked = peer as u32;
         host.id = host.id.wrapping_add(1);

@@ -130,6 +130,7 @@ const _: () = assert!(size_of::<Slot>() == 128);
 pub(super) struct Packets {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    #[allow(clippy::vec_box, reason = "growing must not copy every buffer")]
     spills: Vec<Box<[u8; PAYLOAD_MAX]>>,
     free_spills: Vec<u32>,
 }

@@ -72,11 +72,11 @@ impl Routes {
         for t in 0..count {
             let distances = dijkstra(&graph, node(t), None, |edge| *edge.weight());
             let distance = |n: usize| distances.get(&node(n)).copied();
-            for s in 0..count {
-                let is_usable =
-                    |r: &&RouterId| routers[r.0 as usize].up && is_up(subnets[s].medium);
-                let usable = subnets[s].routers.iter().filter(is_usable);
-                routes.first[s * count + t] = usable
+            for (s, on) in subnets.iter().enumerate().filter(|(_, on)| is_up(on.medium)) {
+                routes.first[s * count + t] = on
+                    .routers
+                    .iter()
+                    .filter(|r| routers[r.0 as usize].up)
                     .filter_map(|&r| distance(count + r.0 as usize).map(|d| (d, r)))
                     .min()
                     .map(|(_, r)| r);

@@ -471,7 +471,8 @@ impl Connection {
             let is_fin = self.closing && unsent == count && sent <= self.buffer.len();
             // A sliver of a window waits, unless nothing else would bring an acknowledgement.
             let sliver = count < unsent.min(c.segment_bytes_max) && sent > 0;
-            if sliver || (count == 0 && !(is_fin && !self.fin_acked)) {
+            let has_fin = is_fin && !self.fin_acked;
+            if sliver || (count == 0 && !has_fin) {
                 return;
             }
             let mut flags = ACK;
