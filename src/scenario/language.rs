@@ -351,11 +351,7 @@ static WINS: Spec = Spec {
     what: "a WINS server",
     keys: &[
         key("partners", Refs("WINS server"), "Servers it pulls from and notifies."),
-        key(
-            "pull_from",
-            List(&Either(PULLS)),
-            "Servers it pulls from.",
-        ),
+        key("pull_from", List(&Either(PULLS)), "Servers it pulls from."),
         key("push_to", List(&Either(PUSHES)), "Servers it notifies."),
         key(
             "pull_interval",
@@ -603,11 +599,7 @@ static SET_PARTNERS: Spec = Spec {
     keys: &[must("server", Ref("WINS server"), "Whose partners.")],
     more: &[
         key("partners", Refs("WINS server"), "Servers it pulls from and notifies."),
-        key(
-            "pull_from",
-            List(&Either(PULLS)),
-            "Servers it pulls from.",
-        ),
+        key("pull_from", List(&Either(PULLS)), "Servers it pulls from."),
         key("push_to", List(&Either(PUSHES)), "Servers it notifies."),
         key("pull_interval", Interval, "Time between pulls. Default 30min."),
         key("push_after_changes", Number(0, 1_000_000), "UpdateCount. Default 20."),
