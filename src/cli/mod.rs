@@ -1,6 +1,63 @@
 //! The command line: one file per command.
+//!
+//! Exit codes: 0 every expectation holds (or could not be judged), 1 one failed, 2 a mistake in usage or
+//! scenario, 3 the run was not deterministic, 4 a fault of the program or the machine.
+
+mod capture;
+mod check;
+mod exit;
+mod explain;
+mod run;
+mod schema;
+mod trace;
+
+use clap::{Parser, Subcommand};
+use exit::Exit;
+use std::process::ExitCode;
+
+/// A deterministic discrete-event simulator for Windows-style naming and failover.
+#[derive(Parser, Debug)]
+#[command(
+    name = "winstorm",
+    version,
+    about,
+    after_help = "Exit codes: 0 all expectations hold, 1 one failed, 2 a mistake in usage or scenario,\n\
+                  3 the run was not deterministic, 4 a fault of the program or machine.\n\n\
+                  Start with:  winstorm run scenarios/wins/primary-failover.toml --out out/primary-failover"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a scenario, judge it, and show what was measured.
+    Run(run::RunArguments),
+    /// Find every mistake in scenario files; nothing runs.
+    Check(check::CheckArguments),
+    /// Show the expanded plan of a scenario: every host, fault and expectation, defaults filled in.
+    Explain(explain::ExplainArguments),
+    /// Print the JSON schema of the scenario language, for editors.
+    Schema,
+}
 
 /// Runs the program and gives its exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too; they are no mistake.
+            let exit = if error.use_stderr() { Exit::Mistake } else { Exit::Success };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let exit = match arguments.command {
+        Command::Run(arguments) => run::main(&arguments),
+        Command::Check(arguments) => check::main(&arguments),
+        Command::Explain(arguments) => explain::main(&arguments),
+        Command::Schema => schema::main(),
+    };
+    exit.into()
 }

@@ -11,4 +11,4 @@ mod watch;
 mod workload;
 
 pub use build::BuildError;
-pub use run::{Difference, RunOptions, TraceLine, run, run_twice};
+pub use run::{RunOptions, TraceLine, first_difference, kind_of, run};

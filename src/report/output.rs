@@ -10,6 +10,7 @@
 use super::{charts, json_pretty, measures_parquet, page, timeline};
 use crate::measure::RunResult;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,13 @@ pub struct OutputError {
     /// What the operating system said.
     #[source]
     pub reason: io::Error,
+}
+
+impl OutputError {
+    /// An error of a writer that has kinds of its own.
+    pub fn other(action: &'static str, path: &Path, error: &dyn fmt::Display) -> OutputError {
+        OutputError { action, path: path.to_path_buf(), reason: io::Error::other(error.to_string()) }
+    }
 }
 
 /// Draws everything and writes it into `dir`, which is created if missing; returns the paths written.
