@@ -6,9 +6,9 @@
 mod capture;
 mod check;
 mod exit;
-mod explain;
+// mod explain;
 mod run;
-mod schema;
+// mod schema;
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -36,10 +36,8 @@ enum Command {
     Run(run::RunArguments),
     /// Find every mistake in scenario files; nothing runs.
     Check(check::CheckArguments),
-    /// Show the expanded plan of a scenario: every host, fault and expectation, defaults filled in.
-    Explain(explain::ExplainArguments),
-    /// Print the JSON schema of the scenario language, for editors.
-    Schema,
+    // Explain(explain::ExplainArguments),
+    // Schema,
 }
 
 /// Runs the program and gives its exit code.
@@ -56,8 +54,8 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
-        Command::Explain(arguments) => explain::main(&arguments),
-        Command::Schema => schema::main(),
+        // Command::Explain(arguments) => explain::main(&arguments),
+        // Command::Schema => schema::main(),
     };
     exit.into()
 }

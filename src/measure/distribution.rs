@@ -29,12 +29,18 @@ impl Distribution {
 
     /// Adds a duration.
     pub fn record_duration(&mut self, d: SimDuration) {
-        self.values.saturating_record(d.0 / 1000);
+        self.add(d.0 / 1000);
     }
 
     /// Adds a count.
     pub fn record_count(&mut self, n: u64) {
-        self.values.saturating_record(n);
+        self.add(n);
+    }
+
+    fn add(&mut self, value: u64) {
+        // It grows to whatever comes; only a number beyond 2^63 is cut to that.
+        let grown = self.values.record(value.min(u64::MAX >> 1));
+        debug_assert!(grown.is_ok(), "an auto-resizing histogram takes every value");
     }
 
     /// How many values.
@@ -116,6 +122,8 @@ mod tests {
         assert_eq!((m.n, m.unit.as_str()), (1000, "s"));
         assert!((m.p50 - 0.5).abs() < 0.001 && (m.p99 - 0.99).abs() < 0.001, "{m:?}");
         assert!((m.max - 1.0).abs() < 0.001 && m.p99 <= m.max);
+        d.record_duration(SimDuration::from_days(400));
+        assert!(d.max() > 34_000_000.0, "values far above the others count too");
         assert_eq!(d.chart_values().len(), 400);
         assert!(d.chart_values().is_sorted());
     }

@@ -30,3 +30,11 @@ pub use story::{
     PacketScope, Period, ProbeKind, ProbePlan, RecordMatch, RecordStateWord, ReplicateDirection,
     Side, StepKind, StepPlan, StepRef, Value, VaryPlan, WorkloadKind, WorkloadPlan, WorkloadRef,
 };
+
+/// A moment as scenario files write it: `09:00`, `1d 09:00`, or a time from the start such as `9h 30min`.
+///
+/// # Errors
+/// What is wrong with it, in a few words.
+pub fn parse_moment(text: &str) -> Result<crate::base::SimTime, String> {
+    values::time(text).map_err(|unfit| unfit.why)
+}
