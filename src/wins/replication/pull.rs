@@ -94,11 +94,13 @@ impl Job {
         notification.persistent && self.turned.is_none() && self.kind == kind
     }
 
-    /// Takes a map: the highest maximum of each owner counts, the first partner that announced it is asked.
+    /// Takes a map: the highest maximum of each owner counts. Among equals the owner itself is asked, since
+    /// others hold only what won its conflict there; else the first that announced it.
     pub(super) fn offer(&mut self, from: Ipv4Addr, owners: &[OwnerRecord]) {
         for record in owners {
             let best = self.offers.entry(Owner(record.owner)).or_insert((VersionId::ZERO, from));
-            if record.version_max > best.0.0 {
+            let itself = record.version_max == best.0.0 && record.owner == from;
+            if record.version_max > best.0.0 || itself {
                 *best = (VersionId(record.version_max), from);
             }
         }
