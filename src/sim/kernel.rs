@@ -198,6 +198,18 @@ impl<Q: Queue, const DIGEST: bool> Engine<Q, DIGEST> {
         }
     }
 
+    /// The store, for tests of its inner life.
+    #[cfg(test)]
+    pub(crate) fn queue(&self) -> &Q {
+        &self.queue
+    }
+
+    /// Leaves one sequence in an actor's lane.
+    #[cfg(test)]
+    pub(crate) fn exhaust_lane(&mut self, actor: ActorId) {
+        self.lanes[actor.0 as usize].next = EventId::new(actor, (1 << 40) - 2);
+    }
+
     #[inline(always)]
     fn next_id(&mut self) -> EventId {
         let lane = &mut self.lanes[self.lane as usize];

@@ -47,7 +47,7 @@ impl Chunks {
             self.links[chunk as usize] = (place >> BITS).wrapping_sub(1);
             place = chunk << BITS;
         }
-        self.chunks[(place >> BITS) as usize][(place & LOW) as usize] = event;
+        self.put(place, event);
         *bag = place + 1;
     }
 
@@ -94,7 +94,7 @@ impl Chunks {
             }
             *tail = chunk << BITS;
         }
-        self.chunks[(*tail >> BITS) as usize][(*tail & LOW) as usize] = event;
+        self.put(*tail, event);
         *tail += 1;
     }
 
@@ -121,6 +121,17 @@ impl Chunks {
         let place = head + ahead;
         let same_chunk = place >> BITS == head >> BITS;
         (same_chunk && !(head..=place).contains(&tail)).then(|| self.get(place))
+    }
+
+    /// Writes an event field by field: as a whole it would go through the stack, written in words and
+    /// read back in vectors, which stalls.
+    #[inline(always)]
+    fn put(&mut self, place: u32, event: Event) {
+        let room = &mut self.chunks[(place >> BITS) as usize][(place & LOW) as usize];
+        room.time = event.time;
+        room.id = event.id;
+        room.target = event.target;
+        room.payload = event.payload;
     }
 
     /// Bytes held.

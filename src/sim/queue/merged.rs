@@ -31,7 +31,7 @@ const REVIEW_MIN: u64 = 1024;
 /// Width at first: 2^20 ns, a millisecond.
 const SHIFT_FIRST: u32 = 20;
 /// How many upcoming events are announced at a time, so that their cache misses overlap.
-const BATCH: usize = 16;
+const BATCH: usize = 64;
 /// In a key of the run: a timer, not an event.
 const TIMER: u32 = 1 << 31;
 
@@ -58,6 +58,20 @@ pub struct Merged {
     spill: Vec<Contents>,
     last: u64,
     pace: Pace,
+    tuning: Tuning,
+}
+
+/// How the store has tuned itself so far.
+#[derive(Copy, Clone, Default, Debug)]
+pub struct Tuning {
+    /// Width of the finest buckets.
+    pub width_ns: u64,
+    /// How often everything was placed anew.
+    pub rebuilds: u64,
+    /// How many events and timers were moved by that.
+    pub moved: u64,
+    /// The most events that were in the late heaps together.
+    pub late_most: usize,
 }
 
 /// The least of what is not in the run.
@@ -111,6 +125,7 @@ impl Default for Merged {
             spill: Vec::new(),
             last: 0,
             pace: Pace::default(),
+            tuning: Tuning::default(),
         }
     }
 }
@@ -188,10 +203,15 @@ impl Queue for Merged {
                 return self.pop_side(end, touch);
             };
             let time = self.run_begin + (key >> 32);
-            if time >= self.side.time
-                && (time > self.side.time || self.run_id(key as u32) > self.side.id)
-            {
-                return self.pop_side(end, touch);
+            if time >= self.side.time {
+                if self.is_stale(key as u32) {
+                    // Its id is another one by now and must not be compared.
+                    self.run_at += 1;
+                    continue;
+                }
+                if time > self.side.time || self.run_id(key as u32) > self.side.id {
+                    return self.pop_side(end, touch);
+                }
             }
             if time > end.0 {
                 return None;
@@ -228,8 +248,7 @@ impl Queue for Merged {
                 }
                 return aside.then_some(SimTime(self.side.time));
             };
-            let what = key as u32;
-            if what & TIMER != 0 && !self.timers.is_in_run(what & !TIMER) {
+            if self.is_stale(key as u32) {
                 self.run_at += 1;
                 continue;
             }
@@ -263,6 +282,11 @@ impl Merged {
         self.late.push(Reverse((event.time.0, event.id.0, event.target.0, event.payload)));
         self.offer(event.time.0, event.id.0, Source::Event);
         self.came_late();
+    }
+
+    /// How the store has tuned itself so far.
+    pub fn tuning(&self) -> Tuning {
+        Tuning { width_ns: 1 << self.rings.shift(), ..self.tuning }
     }
 
     /// Remembers a new head of the side stores if it is the least.
@@ -321,6 +345,12 @@ impl Merged {
         self.pace.executed += 1;
         self.pace.times += u64::from(time != self.last);
         self.last = time;
+    }
+
+    /// Whether a key of the run names a timer that was cancelled since the run was sorted.
+    #[inline(always)]
+    fn is_stale(&self, what: u32) -> bool {
+        what & TIMER != 0 && !self.timers.is_in_run(what & !TIMER)
     }
 
     #[inline(always)]
@@ -502,7 +532,9 @@ impl Merged {
     #[inline(always)]
     fn came_late(&mut self) {
         self.pace.arrived_late += 1;
-        if self.late.len() + self.timers.late() >= CROWD {
+        let together = self.late.len() + self.timers.late();
+        self.tuning.late_most = self.tuning.late_most.max(together);
+        if together >= CROWD {
             self.late_crowd();
         }
     }
@@ -526,6 +558,8 @@ impl Merged {
     #[cold]
     #[inline(never)]
     fn rebuild(&mut self, shift: u32) {
+        self.tuning.rebuilds += 1;
+        self.tuning.moved += self.pending_in_rings();
         let mut run_timers = Vec::new();
         let mut run_events = Vec::new();
         for &key in &self.run[self.run_at..] {

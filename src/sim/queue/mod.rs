@@ -11,7 +11,7 @@ mod ring;
 mod tests;
 mod wheel;
 
-pub use merged::Merged;
+pub use merged::{Merged, Tuning};
 pub use reference::Reference;
 
 use crate::base::{ActorId, ChannelId, Event, EventId, SimDuration, SimTime, TimerId};

@@ -8,12 +8,13 @@
 use super::chunks::NONE;
 
 /// Buckets in a ring.
-pub const BUCKETS: u64 = 1 << 12;
+pub const BUCKETS: u64 = 1 << 9;
 /// How many bits coarser the next ring is.
-const COARSER: u32 = 8;
+const COARSER: u32 = 6;
+const WORDS: usize = BUCKETS as usize / 64;
 const MASK: usize = BUCKETS as usize - 1;
 /// Rings there can be: the finest width at 2^2 ns needs eight to span 2^64 ns.
-const LEVELS_MAX: usize = 9;
+const LEVELS_MAX: usize = 10;
 /// Narrowest bucket: 4 ns.
 pub const SHIFT_MIN: u32 = 2;
 /// Widest bucket: 4.3 s, so that a time within a bucket fits 32 bits.
@@ -24,7 +25,7 @@ pub const SHIFT_MAX: u32 = 32;
 pub struct Level {
     bags: Box<[u32; BUCKETS as usize]>,
     lists: Box<[u32; BUCKETS as usize]>,
-    words: [u64; 64],
+    words: [u64; WORDS],
     summary: u64,
     /// The first bucket number, counted from time zero, that this ring does not hold.
     end: u64,
@@ -55,7 +56,7 @@ impl Level {
         Level {
             bags: Box::new([0; BUCKETS as usize]),
             lists: Box::new([NONE; BUCKETS as usize]),
-            words: [0; 64],
+            words: [0; WORDS],
             summary: 0,
             end,
         }
@@ -63,12 +64,12 @@ impl Level {
 
     #[inline(always)]
     fn mark(&mut self, index: usize) {
-        self.words[(index >> 6) & 63] |= 1 << (index & 63);
+        self.words[(index >> 6) & (WORDS - 1)] |= 1 << (index & 63);
         self.summary |= 1 << (index >> 6);
     }
 
     fn unmark(&mut self, index: usize) {
-        let word = &mut self.words[(index >> 6) & 63];
+        let word = &mut self.words[(index >> 6) & (WORDS - 1)];
         *word &= !(1 << (index & 63));
         if *word == 0 {
             self.summary &= !(1 << (index >> 6));
@@ -85,11 +86,12 @@ impl Level {
             (word << 6) + first.trailing_zeros() as usize
         } else {
             // The word itself comes last: its low bits lie almost one turn ahead.
-            let turned = self.summary.rotate_right((word as u32 + 1) & 63);
-            if turned == 0 {
+            let above = self.summary & (!1 << word);
+            let words = if above != 0 { above } else { self.summary };
+            if words == 0 {
                 return None;
             }
-            let word = (word + 1 + turned.trailing_zeros() as usize) & 63;
+            let word = words.trailing_zeros() as usize;
             (word << 6) + self.words[word].trailing_zeros() as usize
         };
         let number = from + (found.wrapping_sub(start) & MASK) as u64;
