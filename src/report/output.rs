@@ -31,7 +31,11 @@ pub struct OutputError {
 impl OutputError {
     /// An error of a writer that has kinds of its own.
     pub fn other(action: &'static str, path: &Path, error: &dyn fmt::Display) -> OutputError {
-        OutputError { action, path: path.to_path_buf(), reason: io::Error::other(error.to_string()) }
+        OutputError {
+            action,
+            path: path.to_path_buf(),
+            reason: io::Error::other(error.to_string()),
+        }
     }
 }
 
