@@ -8,7 +8,7 @@ mod check;
 mod exit;
 // mod explain;
 mod run;
-// mod schema;
+mod schema;
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -37,7 +37,8 @@ enum Command {
     /// Find every mistake in scenario files; nothing runs.
     Check(check::CheckArguments),
     // Explain(explain::ExplainArguments),
-    // Schema,
+    /// Print the JSON schema of scenario files, for editors.
+    Schema,
 }
 
 /// Runs the program and gives its exit code.
@@ -55,7 +56,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         // Command::Explain(arguments) => explain::main(&arguments),
-        // Command::Schema => schema::main(),
+        Command::Schema => schema::main(),
     };
     exit.into()
 }

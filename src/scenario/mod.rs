@@ -12,6 +12,7 @@ mod language;
 mod load;
 mod lower;
 mod plan;
+mod schema;
 mod story;
 mod values;
 
@@ -24,6 +25,7 @@ pub use plan::{
     PushPlan, RouterPlan, RouterRef, StaticFile, StaticKind, StaticPlan, SubnetPlan, SubnetRef,
     WinsPlan,
 };
+pub use schema::schema;
 pub use story::{
     Amount, ArrivalLaw, Choose, Condition, ExpectKind, ExpectPlan, FaultKind, FaultPlan, FaultRef,
     FaultSchedule, Figure, GapLaw, HostTarget, Limit, LookupTarget, LookupsPlan, Moment,
