@@ -39,6 +39,10 @@ struct Expectation {
     plan: ExpectPlan,
     mode: Mode,
     follow: Follow,
+    /// For conditions about each of many hosts: for which of them it is true, and how many those are. A
+    /// change at one host then costs one look, however many hosts there are.
+    members: Vec<bool>,
+    good: usize,
 }
 
 /// Follows the expectations of a run.
@@ -88,7 +92,16 @@ impl Judge {
                         }
                     }
                     _ if concerns(condition, &happening.what) => {
-                        if let Some(value) = level(condition, plan, watch, world) {
+                        if let Some((hosts, at_least)) = each_host(condition) {
+                            let host = HostRef(happening.host.0);
+                            let Ok(place) = hosts.binary_search(&host) else { continue };
+                            let good = holds_for(condition, host, world);
+                            let was = std::mem::replace(&mut expectation.members[place], good);
+                            expectation.good =
+                                expectation.good + usize::from(good) - usize::from(was);
+                            let (part, all) = (expectation.good as u64, hosts.len() as u64);
+                            signal.set(happening.at, at_least_share(part, all, at_least));
+                        } else if let Some(value) = level(condition, plan, watch, world) {
                             signal.set(happening.at, value);
                         }
                     }
@@ -171,7 +184,8 @@ fn follow(expect: &ExpectPlan, plan: &Plan, occurrences: &[Occurrence]) -> Expec
         | Condition::CurrentServer { .. }
         | Condition::Registered { .. } => Follow::Signal(Signal::level(mode, stretches)),
     };
-    Expectation { plan: expect.clone(), mode, follow }
+    let members = each_host(&expect.condition).map_or(0, |(hosts, _)| hosts.len());
+    Expectation { plan: expect.clone(), mode, follow, members: vec![false; members], good: 0 }
 }
 
 /// A stretch cut into windows of this length; what is left over at its end belongs to the last one.
@@ -378,22 +392,34 @@ fn level(condition: &Condition, plan: &Plan, watch: &Watch, world: &World) -> Op
         }),
         Condition::OneHolder { name: Some(name) } => watch.holders(name).len() <= 1,
         Condition::OneHolder { name: None } => watch.contested == 0,
-        Condition::CurrentServer { hosts, server } => {
-            let address = world.host(HostId(server.0)).address();
-            hosts.iter().all(|h| {
-                let nbt = world.host(HostId(h.0)).nbt();
-                nbt.is_some_and(|nbt| nbt.current_server() == Some(address))
-            })
-        }
-        Condition::Registered { hosts, at_least } => {
-            let ready = hosts.iter().filter(|h| has_all_names(**h, world)).count();
-            at_least_share(ready as u64, hosts.len() as u64, *at_least)
-        }
         _ => return None,
     })
 }
 
-fn has_all_names(host: HostRef, world: &World) -> bool {
+/// For conditions about each of many hosts: the hosts, and the share for which it must be true.
+fn each_host(condition: &Condition) -> Option<(&[HostRef], Odds)> {
+    match condition {
+        Condition::CurrentServer { hosts, .. } => {
+            Some((hosts, Odds { numerator: 1, denominator: 1 }))
+        }
+        Condition::Registered { hosts, at_least } => Some((hosts, *at_least)),
+        _ => None,
+    }
+}
+
+fn holds_for(condition: &Condition, host: HostRef, world: &World) -> bool {
+    match condition {
+        Condition::CurrentServer { server, .. } => {
+            let address = world.host(HostId(server.0)).address();
+            let nbt = world.host(HostId(host.0)).nbt();
+            nbt.is_some_and(|nbt| nbt.current_server() == Some(address))
+        }
+        Condition::Registered { .. } => has_all_names(host, world),
+        _ => false,
+    }
+}
+
+pub(super) fn has_all_names(host: HostRef, world: &World) -> bool {
     world.host(HostId(host.0)).nbt().is_some_and(|nbt| {
         let mut names = nbt.owned_names().peekable();
         names.peek().is_some() && names.all(|o| matches!(o.state, NameState::Registered { .. }))

@@ -49,6 +49,9 @@ struct Running {
 
 impl kernel::World for Running {
     fn dispatch(&mut self, event: Event, kernel: &mut Kernel) {
+        if event.time > self.watch.next_probe {
+            self.watch.probe(event.time, &self.world);
+        }
         if let Some(event) = self.world.on_event(event, kernel) {
             self.director.on_event(event, &mut self.world, kernel);
         }
@@ -231,7 +234,8 @@ fn result(
     running: Running,
     actor_names: Vec<String>,
 ) -> RunResult {
-    let Running { world, director, watch, judge } = running;
+    let Running { world, director, mut watch, judge } = running;
+    watch.probe(end, &world);
     let occurrences = director.occurrences();
     let measures = watch.measures(end, occurrences, &director.packets, &world);
     let expectations = judge.judge(end, &measures);

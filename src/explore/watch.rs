@@ -2,13 +2,14 @@
 
 use super::director::Asked;
 use super::faults::Occurrence;
+use super::judge::has_all_names;
 use crate::base::{SimDuration, SimTime};
 use crate::measure::convergence::Convergence;
 use crate::measure::distribution::{Distribution, count};
 use crate::measure::lookups::{Answer, Lookup, Lookups};
 use crate::measure::{FaultSpan, Histogram, Measure, NotableEvent, Series};
 use crate::nbt::{NameKind, NameState};
-use crate::scenario::{HostRef, Plan};
+use crate::scenario::{HostRef, Plan, ProbeKind, ProbePlan};
 use crate::sim::{Death, Happening, HostId, LookedUp, RecordLook, What, World};
 use crate::wins::Observation;
 use crate::wire::{NetbiosName, Suffix};
@@ -20,8 +21,10 @@ use std::sync::Arc;
 const SLOW_AFTER: SimDuration = SimDuration::from_secs(1);
 /// Notable events kept; a storm has thousands of the same.
 const NOTABLE_MAX: usize = 400;
-/// A spoiled look-up counts against the latest fault if that ended less than this ago.
+/// A failed look-up or a wrong answer counts against the latest fault if that ended less than this ago.
 const AFTERMATH: SimDuration = SimDuration::from_hours(1);
+/// Points a probe's line has at most; a probe that is asked more often is thinned out by the chart anyway.
+const PROBE_POINTS_MAX: usize = 100_000;
 
 /// What one occurrence of a fault did to clients.
 #[derive(Clone, Debug)]
@@ -64,6 +67,19 @@ pub(super) struct Watch {
     register_time: Distribution,
     counts: BTreeMap<&'static str, u64>,
     notable: Vec<NotableEvent>,
+    logged: BTreeMap<u16, u64>,
+    probes: Vec<ProbeWatch>,
+    /// When the next probe is due.
+    pub(super) next_probe: SimTime,
+}
+
+/// A probe's lines, and what it counts between two points.
+#[derive(Clone, Debug)]
+struct ProbeWatch {
+    next: SimTime,
+    lines: Vec<(String, Vec<(f64, f64)>)>,
+    right: u64,
+    judged: u64,
 }
 
 impl Watch {
@@ -99,8 +115,35 @@ impl Watch {
             register_time: Distribution::of_durations(),
             counts: BTreeMap::new(),
             notable: Vec::new(),
+            logged: BTreeMap::new(),
+            next_probe: plan
+                .probes
+                .iter()
+                .map(|p| SimTime::ZERO + p.every)
+                .min()
+                .unwrap_or(SimTime::MAX),
+            probes: plan.probes.iter().map(|probe| probe_watch(probe, &plan)).collect(),
             plan,
         }
+    }
+
+    /// Takes the points of all probes that are due before `now`. Nothing has changed since the last event,
+    /// so looking now is looking then.
+    pub(super) fn probe(&mut self, now: SimTime, world: &World) {
+        let plan = self.plan.clone();
+        for (watch, probe) in self.probes.iter_mut().zip(&plan.probes) {
+            while watch.next < now {
+                let at = watch.next.as_secs_f64();
+                watch.next = watch.next + probe.every.max(SimDuration(1));
+                let values = probe_values(probe, watch, world);
+                for ((_, points), value) in watch.lines.iter_mut().zip(values) {
+                    if points.len() < PROBE_POINTS_MAX {
+                        points.extend(value.map(|value| (at, value)));
+                    }
+                }
+            }
+        }
+        self.next_probe = self.probes.iter().map(|p| p.next).min().unwrap_or(SimTime::MAX);
     }
 
     /// A server's place among the servers.
@@ -137,7 +180,7 @@ impl Watch {
                 let _ = to;
             }
             What::Logged { id, name } => {
-                *self.counts.entry("events.logged").or_default() += 1;
+                *self.logged.entry(id).or_default() += 1;
                 if let Some(name) = name {
                     self.note(at, host, format!("event {id}: {name} is in conflict"));
                 }
@@ -291,6 +334,12 @@ impl Watch {
             }
             Observation::Conflict { name, incoming, kept } => {
                 add("wins.replica_conflicts");
+                let record = world.host(HostId(host.0)).server().and_then(|s| s.wins());
+                let record = record.and_then(|w| w.core().names.get(&name, &Default::default()));
+                // The owner of a normal group is whoever was pulled last (MS-WINSRA figure 5): no news.
+                if record.is_some_and(|r| r.kind == crate::wins::NameKind::Group) {
+                    return;
+                }
                 let kept = if kept { "keeps its record" } else { "yields" };
                 let text = format!("{name}: a replica of {} clashes, it {kept}", incoming.0);
                 self.note(at, host, text);
@@ -320,6 +369,22 @@ impl Watch {
     ) -> Answer {
         let addresses = &world.addresses[looked.addresses.0 as usize..looked.addresses.1 as usize];
         let answer = self.classify(asked.target.host, addresses, world);
+        for (watch, probe) in self.probes.iter_mut().zip(&self.plan.probes) {
+            match &probe.kind {
+                ProbeKind::Success(hosts) if hosts.binary_search(&client).is_ok() => {
+                    watch.right += u64::from(answer == Answer::Right);
+                    let judged = [Answer::Right, Answer::Stale, Answer::Wrong, Answer::Failed];
+                    watch.judged += u64::from(judged.contains(&answer));
+                }
+                ProbeKind::Lookup { host, target }
+                    if *host == client && *target == asked.target =>
+                {
+                    let took = now.since(looked.started).as_secs_f64();
+                    watch.lines[0].1.push((now.as_secs_f64(), took));
+                }
+                _ => {}
+            }
+        }
         let lookup = Lookup {
             client: client.0,
             site: world.host(HostId(client.0)).subnet().0,
@@ -336,8 +401,10 @@ impl Watch {
                 Answer::Stale | Answer::Wrong | Answer::Ghost => damage.stale += 1,
                 _ => {}
             }
+            let until = occurrences[index].until.unwrap_or(SimTime::MAX);
             if let Some((since, lasted)) = outage
-                && latest(occurrences, since) == Some(index)
+                && since >= occurrences[index].from
+                && since <= until
             {
                 damage.unresolved.record_duration(lasted);
                 damage.recovered = Some(now.max(damage.recovered.unwrap_or(now)));
@@ -386,6 +453,9 @@ impl Watch {
         out.extend(self.register_time.measure("client.register_time"));
         for (name, value) in &self.counts {
             out.push(count(*name, "1", *value as f64));
+        }
+        for (id, n) in &self.logged {
+            out.push(count(format!("events.{id}"), "1", *n as f64));
         }
         for (host, watch) in &self.servers {
             let name = &self.plan.hosts[host.index()].name;
@@ -464,6 +534,23 @@ impl Watch {
                 });
             }
         }
+        for (watch, probe) in self.probes.iter().zip(&self.plan.probes) {
+            let unit = match probe.kind {
+                ProbeKind::Records(_) => "names",
+                ProbeKind::Queue(_) => "requests waiting",
+                ProbeKind::Success(_) | ProbeKind::Registered(_) => "%",
+                ProbeKind::Lookup { .. } => "s",
+            };
+            for (line, points) in watch.lines.iter().filter(|(_, points)| !points.is_empty()) {
+                series.push(Series {
+                    chart: format!("probe-{}", probe.name.replace(' ', "-")),
+                    line: line.clone(),
+                    unit: unit.into(),
+                    steps: !matches!(probe.kind, ProbeKind::Success(_)),
+                    points: points.clone(),
+                });
+            }
+        }
         (series, histograms)
     }
 
@@ -480,6 +567,49 @@ impl Watch {
     /// The moments a reader of the timeline wants to see.
     pub(super) fn notable(self) -> Vec<NotableEvent> {
         self.notable
+    }
+}
+
+fn probe_watch(probe: &ProbePlan, plan: &Plan) -> ProbeWatch {
+    let lines = match &probe.kind {
+        ProbeKind::Records(hosts) | ProbeKind::Queue(hosts) => {
+            hosts.iter().map(|h| plan.hosts[h.index()].name.clone()).collect()
+        }
+        _ => vec![probe.name.clone()],
+    };
+    let lines = lines.into_iter().map(|line| (line, Vec::new())).collect();
+    ProbeWatch { next: SimTime::ZERO + probe.every, lines, right: 0, judged: 0 }
+}
+
+/// What a probe sees now, one value a line; `None` where there is nothing to see.
+fn probe_values(probe: &ProbePlan, watch: &mut ProbeWatch, world: &World) -> Vec<Option<f64>> {
+    let share = |part: usize, all: usize| (all > 0).then(|| part as f64 * 100.0 / all as f64);
+    match &probe.kind {
+        ProbeKind::Records(hosts) => hosts
+            .iter()
+            .map(|h| {
+                let wins = world.host(HostId(h.0)).server().and_then(|s| s.wins());
+                Some(wins.map_or(0, |w| w.core().names.iter().filter(|r| r.is_active()).count())
+                    as f64)
+            })
+            .collect(),
+        ProbeKind::Queue(hosts) => hosts
+            .iter()
+            .map(|h| {
+                let server = world.host(HostId(h.0)).server();
+                server.map(|s| s.cpu().waiting(crate::sim::cpu::NAME_CHANGES) as f64)
+            })
+            .collect(),
+        ProbeKind::Success(_) => {
+            let (right, judged) =
+                (std::mem::take(&mut watch.right), std::mem::take(&mut watch.judged));
+            vec![share(right as usize, judged as usize)]
+        }
+        ProbeKind::Registered(hosts) => {
+            let ready = hosts.iter().filter(|h| has_all_names(**h, world)).count();
+            vec![share(ready, hosts.len())]
+        }
+        ProbeKind::Lookup { .. } => Vec::new(),
     }
 }
 

@@ -153,6 +153,8 @@ pub struct TcpStack {
     listening: BTreeSet<u16>,
     /// By number; few enough that looking for one by its addresses is a walk.
     connections: BTreeMap<StreamId, Connection>,
+    /// The earliest deadline of all, looked up once after each change: the host asks after every packet.
+    earliest: Option<SimTime>,
     next_id: u32,
     next_port: u16,
 }
@@ -228,6 +230,7 @@ impl TcpStack {
             config,
             listening: BTreeSet::new(),
             connections: BTreeMap::new(),
+            earliest: None,
             next_id: 0,
             next_port: *USER_PORTS.start(),
         }
@@ -267,6 +270,7 @@ impl TcpStack {
         connection.connect(&self.config, now, out);
         let id = connection.id;
         self.connections.insert(id, connection);
+        self.look_ahead();
         Ok(id)
     }
 
@@ -288,6 +292,7 @@ impl TcpStack {
             return Err(StreamError::BufferFull { wanted: bytes.len(), limit });
         }
         connection.send(bytes, &self.config, now, out);
+        self.look_ahead();
         Ok(())
     }
 
@@ -298,6 +303,7 @@ impl TcpStack {
         {
             self.connections.remove(&stream);
         }
+        self.look_ahead();
     }
 
     /// Resets a stream: the peer is told, buffered bytes are lost.
@@ -305,6 +311,11 @@ impl TcpStack {
         if let Some(mut connection) = self.connections.remove(&stream) {
             connection.abort(&self.config, out);
         }
+        self.look_ahead();
+    }
+
+    fn look_ahead(&mut self) {
+        self.earliest = self.connections.values().filter_map(Connection::next_deadline).min();
     }
 
     /// Streams it holds, those included that only wait for late segments.
@@ -314,6 +325,17 @@ impl TcpStack {
 
     /// Takes a segment that reached the host.
     pub fn handle_segment(
+        &mut self,
+        header: &PacketHeader,
+        payload: &[u8],
+        now: SimTime,
+        out: &mut Outbox<StreamOutput>,
+    ) {
+        self.take_segment(header, payload, now, out);
+        self.look_ahead();
+    }
+
+    fn take_segment(
         &mut self,
         header: &PacketHeader,
         payload: &[u8],
@@ -376,10 +398,11 @@ impl Machine for TcpStack {
             let is_due = connection.next_deadline().is_some_and(|at| at <= now.time);
             !is_due || connection.on_deadline(&config, now.time, out) == Fate::Alive
         });
+        self.look_ahead();
     }
 
     fn next_deadline(&self) -> Option<SimTime> {
-        self.connections.values().filter_map(Connection::next_deadline).min()
+        self.earliest
     }
 }
 
