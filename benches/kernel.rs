@@ -11,6 +11,8 @@
 //! nexosim holds all actors in one model here (a slab), which costs it least: a million models with a
 //! million mailboxes would be slower and larger. simulacra cannot cancel: it gets tombstones, as the heap.
 
+#![allow(clippy::disallowed_types)] // a benchmark measures real time; no run sees it
+
 use criterion::{Criterion, Throughput};
 use nexosim::model::{Context, Model, schedulable};
 use nexosim::simulation::{EventKey, Mailbox, SimInit, Simulation};

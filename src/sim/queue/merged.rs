@@ -422,7 +422,7 @@ impl Merged {
             }
         }
         let run = &mut self.run;
-        self.timers.into_run(first, |timer, time| {
+        self.timers.enter_run(first, |timer, time| {
             run.push((time - begin) << 32 | u64::from(timer | TIMER));
         });
     }

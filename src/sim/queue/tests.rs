@@ -227,7 +227,8 @@ fn a_crowd_at_one_instant_and_late_arrivals_stay_cheap() {
     // 100,000 hosts act at once, each answers within the microsecond and comes again a second later.
     fn law<Q: Queue>() -> impl FnMut(&Event, &mut Engine<Q>) {
         move |event: &Event, kernel: &mut Engine<Q>| {
-            let delay = if event.payload % 2 == 0 { 1_000_000_000 } else { event.payload % 1000 };
+            let delay =
+                if event.payload.is_multiple_of(2) { 1_000_000_000 } else { event.payload % 1000 };
             kernel.schedule(
                 event.time + SimDuration(u64::from(delay)),
                 event.target,

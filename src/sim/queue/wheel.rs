@@ -142,7 +142,7 @@ impl Timers {
 
     /// Walks the list of a bucket that was opened: its timers are in the run now.
     #[inline(always)]
-    pub fn into_run(&mut self, first: u32, mut each: impl FnMut(u32, u64)) {
+    pub fn enter_run(&mut self, first: u32, mut each: impl FnMut(u32, u64)) {
         let mut timer = first;
         while timer != NONE {
             let slot = &mut self.slots[timer as usize];
