@@ -330,3 +330,7 @@ pub fn after_challenge(
         ChallengeVerdict::Keep { demand: true }
     }
 }
+
+#[cfg(test)]
+#[path = "conflict_tests.rs"]
+mod tests;
