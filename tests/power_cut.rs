@@ -1,14 +1,15 @@
 //! A power cut at every single disk write and sync of a short registration run. After each one the database
 //! opens, holds exactly what some prefix of the commits wrote, and no version id comes twice.
 
-use std::net::Ipv4Addr;
-use winstorm::base::{Outbox, SimTime, Streams, WallTime};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use winstorm::base::{Machine, Now, Outbox, SimTime, Streams, WallTime};
 use winstorm::sim::disk::{Disk, DiskLoss, DiskParams};
 use winstorm::wins::{
-    Member, Members, NameKind, NameRecord, Origin, Owner, RecordState, StoreOp, VersionId,
-    WinsOutput, WinsStore,
+    CommitMode, Member, Members, NameKind, NameRecord, Origin, Owner, RecordState, StoreOp,
+    VersionId, WinsConfig, WinsInput, WinsOutput, WinsProfile, WinsServer, WinsStore,
 };
-use winstorm::wire::name_service::NodeType;
+use winstorm::wire::name_service::compose::{self, Claim};
+use winstorm::wire::name_service::{NamePacket, NbFlags, NodeType, Rcode};
 use winstorm::wire::{NetbiosName, ScopeId, Suffix};
 
 const FILE: &str = "wins.db";
@@ -180,4 +181,133 @@ fn a_commit_costs_disk_time_and_a_database_little_memory() {
     }
     assert_eq!(disk.pending(now), 0, "the journal does not grow");
     assert!(disk.memory() < 512 << 10, "{} bytes for 400 records", disk.memory());
+}
+
+/// A server on its disk, its clients being this test.
+struct Host {
+    disk: Disk,
+    store: WinsStore,
+    server: WinsServer,
+    now: SimTime,
+    /// Answers held until what they promise is durable.
+    held: Vec<NetbiosName>,
+    /// Names whose registration was answered positively.
+    answered: Vec<NetbiosName>,
+}
+
+fn configured(commit: CommitMode) -> WinsServer {
+    let address = Ipv4Addr::new(10, 0, 0, 1);
+    let profile = WinsProfile { commit, ..WinsProfile::default() };
+    let config = WinsConfig { address, profile, partners: Vec::new() };
+    WinsServer::new(config, Streams::new(1).stream("host/wins/wins"))
+}
+
+impl Host {
+    /// Opens the database and starts the service. `None` when the disk stops before that.
+    fn boot(disk: &Disk, commit: CommitMode, now: SimTime) -> Option<Host> {
+        let store = WinsStore::open(disk.open(FILE)).ok()?;
+        let loaded = store.load().expect("a database that opens can be read");
+        let now = disk.submit(now).unwrap_or(now);
+        let mut server = configured(commit);
+        server.load(loaded);
+        let (held, answered) = (Vec::new(), Vec::new());
+        let mut host = Host { disk: disk.clone(), store, server, now, held, answered };
+        host.input(WinsInput::Start);
+        host.commit()?;
+        Some(host)
+    }
+
+    fn input(&mut self, input: WinsInput<'_>) {
+        let mut out = Outbox::default();
+        let now = Now { time: self.now, wall: WallTime(self.now.0) };
+        self.server.handle(input, now, &mut out);
+        self.store.apply_all(&out);
+        for item in &out.items {
+            let WinsOutput::Send { bytes, after_commit, .. } = *item else { continue };
+            let packet = NamePacket::decode(out.bytes(bytes)).expect("a server sends packets");
+            assert_eq!(packet.flags.rcode(), Rcode::Ok);
+            let (name, _) = packet.answer.and_then(|answer| answer.name).expect("about a name");
+            match after_commit {
+                true => self.held.push(name),
+                false => self.answered.push(name),
+            }
+        }
+    }
+
+    /// Commits what was gathered; answers held for it leave when the disk is done.
+    fn commit(&mut self) -> Option<()> {
+        let committed = self.store.commit().ok()?;
+        self.now = self.disk.submit(self.now).unwrap_or(self.now);
+        self.answered.append(&mut self.held);
+        self.input(WinsInput::Durable { ticket: committed.ticket });
+        Some(())
+    }
+
+    fn register(&mut self, n: u8) {
+        let name = NetbiosName::new(&format!("PC-{n}"), Suffix::SERVER).unwrap();
+        let claim = Claim {
+            id: u16::from(n),
+            name: &name,
+            scope: &ScopeId::none(),
+            nb_flags: NbFlags::new(false, NodeType::H),
+            address: Ipv4Addr::new(10, 2, 0, n),
+            ttl: 0,
+            broadcast: false,
+        };
+        let mut bytes = Vec::new();
+        compose::registration(&claim, &mut bytes);
+        let from = SocketAddrV4::new(claim.address, 137);
+        self.input(WinsInput::Datagram { from, bytes: &bytes });
+    }
+}
+
+/// Registers names in groups of three until the disk stops. Returns the names answered, the highest
+/// version given out, and the time.
+fn serve(disk: &Disk, commit: CommitMode) -> (Vec<NetbiosName>, VersionId, SimTime) {
+    let Some(mut host) = Host::boot(disk, commit, SimTime::ZERO) else {
+        return (Vec::new(), VersionId::ZERO, SimTime::ZERO);
+    };
+    for n in 0..15 {
+        host.register(n);
+        if n % 3 == 2 && host.commit().is_none() {
+            break;
+        }
+    }
+    (host.answered, host.server.core().own_maximum(), host.now)
+}
+
+#[test]
+fn every_write_and_sync_of_a_real_server() {
+    for mode in [CommitMode::Strict, CommitMode::Lazy] {
+        let disk = Disk::new(DiskParams::default());
+        let (answered, last, _) = serve(&disk, mode);
+        assert_eq!((answered.len(), last), (15, VersionId(15)), "{mode:?} without a fault");
+        let operations = disk.counters().writes + disk.counters().syncs;
+        let mut lost = 0;
+        for stop in 0..=operations {
+            for seed in 0..TEAR_SEEDS {
+                let disk = Disk::new(DiskParams::default());
+                disk.stop_after(stop);
+                let (answered, last, now) = serve(&disk, mode);
+                let mut chance = Streams::new(seed).stream(&format!("cut/{stop}"));
+                disk.lose(DiskLoss::PowerCut, now, &mut chance);
+                let mut host = Host::boot(&disk, mode, now).expect("the database opens");
+                let names = &host.server.core().names;
+                let missing = answered
+                    .iter()
+                    .filter(|name| names.get(name, &ScopeId::none()).is_none())
+                    .count();
+                assert!(mode == CommitMode::Lazy || missing == 0, "{stop}/{seed}: broken promise");
+                assert!(missing <= 3, "{stop}/{seed}: more lost than one lazy commit");
+                lost += missing;
+                assert!(names.iter().all(|record| record.version <= last));
+                assert!(host.server.core().own_maximum() >= last, "{stop}/{seed}: went back");
+                host.register(99);
+                let fresh = NetbiosName::new("PC-99", Suffix::SERVER).unwrap();
+                let record = host.server.core().names.get(&fresh, &ScopeId::none()).unwrap();
+                assert!(record.version > last, "{stop}/{seed}: {} used again", record.version);
+            }
+        }
+        assert_eq!(lost > 0, mode == CommitMode::Lazy, "lazy commits lose something, strict never");
+    }
 }
