@@ -57,7 +57,7 @@ fn commit(i: u32, model: &mut Model, out: &mut Outbox<WinsOutput>) {
         out.push(WinsOutput::Store(StoreOp::Delete { key }));
         model.records.retain(|old| old.name != gone.name);
     }
-    if i % 2 == 0 {
+    if i.is_multiple_of(2) {
         let upto = VersionId(version + 64);
         out.push(WinsOutput::Store(StoreOp::ReserveVersions { upto }));
         model.reserve = upto;

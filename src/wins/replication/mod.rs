@@ -454,10 +454,11 @@ impl Replication {
         if lost.purpose != Purpose::Serve && (waited || !lost.is_open()) {
             self.communication_failed(lost.peer, ctx.now.time);
         }
-        if lost.purpose != Purpose::Serve && !lost.is_open() {
-            if let Some(index) = self.partner(lost.peer) {
-                self.states[index].pending = None;
-            }
+        if lost.purpose != Purpose::Serve
+            && !lost.is_open()
+            && let Some(index) = self.partner(lost.peer)
+        {
+            self.states[index].pending = None;
         }
         if lost.purpose == Purpose::Notify && lost.is_open() {
             self.flush_notification(lost.peer, ctx);
