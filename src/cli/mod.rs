@@ -6,7 +6,7 @@
 mod capture;
 mod check;
 mod exit;
-// mod explain;
+mod explain;
 mod run;
 mod schema;
 mod trace;
@@ -36,7 +36,8 @@ enum Command {
     Run(run::RunArguments),
     /// Find every mistake in scenario files; nothing runs.
     Check(check::CheckArguments),
-    // Explain(explain::ExplainArguments),
+    /// Show the expanded plan of a scenario; nothing runs.
+    Explain(explain::ExplainArguments),
     /// Print the JSON schema of scenario files, for editors.
     Schema,
 }
@@ -55,7 +56,7 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
-        // Command::Explain(arguments) => explain::main(&arguments),
+        Command::Explain(arguments) => explain::main(&arguments),
         Command::Schema => schema::main(),
     };
     exit.into()

@@ -8,6 +8,7 @@ mod check;
 mod diagnose;
 mod document;
 mod expand;
+mod explain;
 mod language;
 mod load;
 mod lower;
@@ -18,9 +19,10 @@ mod values;
 
 pub use diagnose::{Mistake, Mistakes, closing_line};
 pub use document::Span;
+pub use explain::explain;
 pub use load::{load, load_file};
 pub use plan::{
-    Boot, ClockPlan, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef, HostPlan,
+    Boot, Changed, ClockPlan, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef, HostPlan,
     HostProfile, HostRef, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, OwnName, Plan, PullPlan,
     PushPlan, RouterPlan, RouterRef, StaticFile, StaticKind, StaticPlan, SubnetPlan, SubnetRef,
     WinsPlan,

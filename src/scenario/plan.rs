@@ -277,6 +277,15 @@ pub struct ClockPlan {
     pub drift_ppb: (i64, i64),
 }
 
+/// A parameter of a profile that the file sets to another value than the version has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// Its key: `renewal_interval`.
+    pub key: String,
+    /// Its value, as the file writes it.
+    pub value: String,
+}
+
 /// What a host does in its domain, which decides the names it registers.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub enum NbtRole {
@@ -309,8 +318,8 @@ pub struct NbtPlan {
     pub local_master: bool,
     /// Its timers, tries and switches: those of the version, with what the file changes.
     pub profile: NbtProfile,
-    /// Which of them the file sets, in the order of the file.
-    pub changed: Vec<String>,
+    /// Which of them the file changes, in the order of the file.
+    pub changed: Vec<Changed>,
 }
 
 /// The WINS service on a host.
@@ -322,8 +331,8 @@ pub struct WinsPlan {
     pub push_to: Vec<PushPlan>,
     /// Its timers, limits and switches: those of the version, with what the file changes.
     pub profile: WinsProfile,
-    /// Which of them the file sets, in the order of the file.
-    pub changed: Vec<String>,
+    /// Which of them the file changes, in the order of the file.
+    pub changed: Vec<Changed>,
     /// Static mappings present from the start.
     pub statics: Vec<StaticPlan>,
     /// LMHOSTS files imported at service start.

@@ -19,7 +19,7 @@ use crate::wire::{NetbiosName, Suffix};
 use std::net::Ipv4Addr;
 
 /// From power-on to the first packet, unless the file says otherwise.
-const BOOT_TAKES: SimDuration = SimDuration::from_secs(30);
+pub const BOOT_TAKES: DurationRange = DurationRange::fixed(SimDuration::from_secs(30));
 /// Waiting work a WINS server has room for (Q154410).
 const QUEUE_MAX: usize = 25_000;
 
@@ -196,7 +196,7 @@ impl Build<'_> {
             clock: clock(table.get("clock").and_then(Node::table)),
             cpu: cpu(table.get("cpu").and_then(Node::table)),
             disk: disk(table.get("disk").and_then(Node::table)),
-            boot_takes: boot_takes.unwrap_or(DurationRange::fixed(BOOT_TAKES)),
+            boot_takes: boot_takes.unwrap_or(BOOT_TAKES),
             nbt,
             wins,
         }
@@ -288,6 +288,11 @@ fn cpu(table: Option<&Table>) -> CpuConfig {
         name_changes_max: count("name_changes_max"),
         queries_max: count("queries_max"),
     }
+}
+
+/// The processor of a host whose entry says nothing about it.
+pub fn default_cpu() -> CpuConfig {
+    cpu(None)
 }
 
 fn disk(table: Option<&Table>) -> DiskParams {

@@ -13,6 +13,8 @@ mod services;
 mod steps;
 mod workloads;
 
+pub use hosts::{BOOT_TAKES, default_cpu};
+
 use super::diagnose::{Mistake, Mistakes};
 use super::document::{Node, Span, Table, write_value};
 use super::plan::{HostRef, Plan, SubnetRef};

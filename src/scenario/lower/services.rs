@@ -4,10 +4,10 @@ use super::Build;
 use crate::base::SimDuration;
 use crate::nbt::NbtProfile;
 use crate::scenario::diagnose::Mistake;
-use crate::scenario::document::{Node, Span, Table, Value};
+use crate::scenario::document::{Node, Span, Table, Value, write_value};
 use crate::scenario::language::{NBT_PARAMETERS, WINS_PARAMETERS};
 use crate::scenario::plan::{
-    GroupPlan, HostProfile, HostRef, NbtRole, PullPlan, PushPlan, StaticFile, StaticKind,
+    Changed, GroupPlan, HostProfile, HostRef, NbtRole, PullPlan, PushPlan, StaticFile, StaticKind,
     StaticPlan,
 };
 use crate::scenario::values;
@@ -106,9 +106,11 @@ impl Build<'_> {
         nbt.local_master = table.switch("local_master").unwrap_or(false);
         for entry in &table.entries {
             if NBT_PARAMETERS.iter().any(|k| k.name == entry.key)
+                && let before = nbt.profile.clone()
                 && set_nbt(&mut nbt.profile, &entry.key, &entry.node)
+                && nbt.profile != before
             {
-                nbt.changed.push(entry.key.clone());
+                nbt.changed.push(changed(&entry.key, &entry.node));
             }
         }
     }
@@ -141,9 +143,11 @@ impl Build<'_> {
         (wins.pull_from, wins.push_to) = (pull_from, push_to);
         for entry in &table.entries {
             if WINS_PARAMETERS.iter().any(|k| k.name == entry.key)
+                && let before = wins.profile.clone()
                 && set_wins(&mut wins.profile, &entry.key, &entry.node)
+                && wins.profile != before
             {
-                wins.changed.push(entry.key.clone());
+                wins.changed.push(changed(&entry.key, &entry.node));
             }
         }
         if let Err(errors) = wins.profile.validate() {
@@ -341,6 +345,11 @@ pub(super) fn static_kind(word: &str) -> StaticKind {
         "multihomed" => StaticKind::Multihomed,
         _ => StaticKind::Unique,
     }
+}
+
+fn changed(key: &str, node: &Node) -> Changed {
+    let value = node.text().map_or_else(|| write_value(node), str::to_string);
+    Changed { key: key.to_string(), value }
 }
 
 /// A parameter's value, as whichever of these it is.
