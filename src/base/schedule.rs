@@ -46,7 +46,8 @@ pub trait Scheduler {
     fn now(&self) -> SimTime;
     /// Schedules an event caused by the actor being run; `at` before now means now.
     fn schedule(&mut self, at: SimTime, target: ActorId, payload: u32) -> EventId;
-    /// Schedules an event through a channel, `delay` from now. The delay of a channel is fixed when it is made.
+    /// Schedules an event through a channel, `delay` from now. The delay of a channel is fixed when
+    /// it is made.
     fn schedule_on(&mut self, channel: ChannelId, target: ActorId, payload: u32) -> EventId;
     /// Makes a channel with this delay.
     fn new_channel(&mut self, delay: SimDuration) -> ChannelId;

@@ -1,9 +1,9 @@
 //! Shapes, and drawing them with `plotters` as SVG text or as PNG bytes.
 //!
 //! A chart is laid out once, as a list of shapes in units of one pixel of the finished picture; both formats
-//! draw the same list. Both draw at [`FINE`] times the size: the SVG gets coordinates of half a pixel, the PNG is
-//! averaged down, which smooths its edges. The font is shipped, so no system font library is needed; SVG text
-//! stays text in whatever sans-serif font the reader has.
+//! draw the same list. Both draw at [`FINE`] times the size: the SVG gets coordinates of half a pixel,
+//! the PNG is averaged down, which smooths its edges. The font is shipped, so no system font library is
+//! needed; SVG text stays text in whatever sans-serif font the reader has.
 
 use plotters::prelude::*;
 use plotters::style::register_font;

@@ -227,7 +227,8 @@ fn visible(chart: &Chart) -> impl Iterator<Item = &crate::measure::FaultSpan> {
     chart.faults.iter().filter(move |f| f.until >= start && f.from <= end)
 }
 
-/// Gives each fault the first row where its bar and name have room; those that find none get a row past the last.
+/// Gives each fault the first row where its bar and name have room; those that find none get a row
+/// past the last.
 fn fault_rows(plot: &Plot, chart: &Chart) -> Vec<FaultRow> {
     const GAP: f64 = 12.0;
     let mut taken: Vec<Vec<(f64, f64)>> = vec![Vec::new(); FAULT_ROWS_MAX];

@@ -1,3 +1,5 @@
+//! Tests of the store: what a reopened database holds, and what it refuses to open.
+
 use super::super::{Member, Members, NameKind, NameRecord, Origin, RecordState, WinsServer};
 use super::*;
 use crate::base::WallTime;

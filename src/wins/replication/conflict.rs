@@ -65,7 +65,8 @@ pub struct ConflictRules {
     pub replica: &'static Table,
     /// Against a stored record of our own.
     pub own: &'static Table,
-    /// A static 1C and a dynamic 1C are joined instead of one of them being kept (3.5x; fault Q219295 of 4.0 SP4).
+    /// A static 1C and a dynamic 1C are joined instead of one of them being kept (3.5x; fault
+    /// Q219295 of 4.0 SP4).
     pub static_1c_merges: bool,
     /// A merging server becomes the owner of the merged record, with a new version (4.0 SP4 on, Q168076);
     /// before, it stays under the old owner and version and does not travel.

@@ -1,3 +1,5 @@
+//! Tests of conflicts between replicas: every cell of the tables, and what a challenge decides.
+
 use super::*;
 use crate::base::WallTime;
 use crate::wins::members::Members;
