@@ -522,7 +522,11 @@ impl Watch {
     pub(super) fn charts(&self, end: SimTime) -> (Vec<Series>, Vec<Histogram>) {
         let (mut series, mut histograms) = (Vec::new(), Vec::new());
         self.lookups.charts(&mut series, &mut histograms);
-        self.convergence.charts(end, &mut series, &mut histograms);
+        let name_of = |owner: Ipv4Addr| {
+            let host = self.plan.hosts.iter().find(|h| h.address == owner);
+            host.map_or_else(|| owner.to_string(), |h| h.name.clone())
+        };
+        self.convergence.charts(end, &name_of, &mut series, &mut histograms);
         for (host, watch) in &self.servers {
             if watch.queue.iter().any(|&(_, waiting)| waiting > 1.0) {
                 series.push(Series {

@@ -145,8 +145,14 @@ impl Convergence {
         }
     }
 
-    /// Records known per server, and lag by pair.
-    pub fn charts(&self, end: SimTime, series: &mut Vec<Series>, hists: &mut Vec<Histogram>) {
+    /// Records known per server, and lag by pair. `name_of` names an owner.
+    pub fn charts(
+        &self,
+        end: SimTime,
+        name_of: &dyn Fn(Ipv4Addr) -> String,
+        series: &mut Vec<Series>,
+        hists: &mut Vec<Histogram>,
+    ) {
         for view in &self.servers {
             let mut points = view.points.clone();
             if let Some(&(_, last)) = points.last() {
@@ -163,7 +169,7 @@ impl Convergence {
         for (&(owner, server), lag) in &self.lag {
             hists.push(Histogram {
                 chart: "replication-lag".into(),
-                line: format!("{owner} to {}", self.servers[server].name),
+                line: format!("{} to {}", name_of(owner), self.servers[server].name),
                 unit: "s".into(),
                 values: lag.chart_values(),
             });
