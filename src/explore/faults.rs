@@ -60,7 +60,7 @@ fn begins(fault: &FaultPlan, duration: SimDuration, stream: &mut Stream) -> Vec<
             while at < until.min(end) && times.len() < OCCURRENCES_MAX {
                 times.push(at);
                 // A gap of zero would never get anywhere.
-                at = at + draw(every, stream).max(SimDuration(1));
+                at += draw(every, stream).max(SimDuration(1));
             }
             times
         }

@@ -388,7 +388,7 @@ fn level(condition: &Condition, plan: &Plan, watch: &Watch, world: &World) -> Op
             record_at(server, &record.name, world).is_some_and(|r| matches(r, record, plan))
         }),
         Condition::ServerLacks { servers, name } => servers.iter().all(|&server| {
-            !record_at(server, name, world).is_some_and(|r| r.state == RecordState::Active)
+            record_at(server, name, world).is_none_or(|r| r.state != RecordState::Active)
         }),
         Condition::OneHolder { name: Some(name) } => watch.holders(name).len() <= 1,
         Condition::OneHolder { name: None } => watch.contested == 0,

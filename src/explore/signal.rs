@@ -63,13 +63,13 @@ impl Signal {
     /// The truth at `now`, and until the next call.
     pub(super) fn set(&mut self, now: SimTime, value: bool) {
         if let Truth::Level(changes) = &mut self.truth
-            && changes.last().map_or(false, |&(_, last)| last) != value
+            && changes.last().is_some_and(|&(_, last)| last) != value
         {
             match changes.last_mut() {
                 // Several changes at one moment are one: what counts is what it came to.
                 Some(last) if last.0 == now => {
                     changes.pop();
-                    if changes.last().map_or(false, |&(_, last)| last) != value {
+                    if changes.last().is_some_and(|&(_, last)| last) != value {
                         changes.push((now, value));
                     }
                 }

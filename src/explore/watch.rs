@@ -134,7 +134,7 @@ impl Watch {
         for (watch, probe) in self.probes.iter_mut().zip(&plan.probes) {
             while watch.next < now {
                 let at = watch.next.as_secs_f64();
-                watch.next = watch.next + probe.every.max(SimDuration(1));
+                watch.next += probe.every.max(SimDuration(1));
                 let values = probe_values(probe, watch, world);
                 for ((_, points), value) in watch.lines.iter_mut().zip(values) {
                     if points.len() < PROBE_POINTS_MAX {

@@ -73,7 +73,8 @@ pub struct Host {
     pub(super) install: Option<Box<NbtInstall>>,
     pub(super) nbt: Option<Box<NbtClient>>,
     pub(super) server: Option<Box<ServerPart>>,
-    pub(super) parked: Option<Box<VecDeque<PacketHandle>>>,
+    /// What waits in the sockets of a paused host; empty, and without memory, otherwise.
+    pub(super) parked: VecDeque<PacketHandle>,
 }
 
 impl Host {

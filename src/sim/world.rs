@@ -19,7 +19,7 @@ use crate::net::{
 use crate::wins::WinsOutput;
 use crate::wire::NetbiosName;
 use crate::wire::name_service::{NamePacket, PORT};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Kinds of events a host asks for, in the payload's bits 24 to 30; bit 31 belongs to the network.
@@ -127,7 +127,7 @@ impl World {
             install: spec.nbt.map(Box::new),
             nbt: None,
             server,
-            parked: None,
+            parked: VecDeque::new(),
         });
         let subnets = spec.subnet.0 as usize + 1;
         if self.listeners.len() < subnets {
@@ -239,9 +239,8 @@ impl World {
         match host.life {
             Life::Off | Life::Booting => return self.net.release(packet),
             Life::Paused => {
-                let parked = host.parked.get_or_insert_default();
-                if parked.len() < PARKED_MAX {
-                    parked.push_back(packet);
+                if host.parked.len() < PARKED_MAX {
+                    host.parked.push_back(packet);
                 } else {
                     self.net.release(packet);
                 }
@@ -501,8 +500,8 @@ impl World {
         host.armed = SimTime::MAX;
         sched.cancel(host.timer);
         self.net.set_interface_up(host.interface, false);
-        let parked = host.parked.take();
-        parked.into_iter().flat_map(|p| *p).for_each(|packet| self.net.release(packet));
+        let parked = std::mem::take(&mut host.parked);
+        parked.into_iter().for_each(|packet| self.net.release(packet));
         self.server_gone(h, how, sched);
         if was_up {
             self.tell(h, What::Down(how), sched);
@@ -527,8 +526,7 @@ impl World {
             return;
         }
         self.hosts[h].life = Life::On;
-        let parked = self.hosts[h].parked.take();
-        for packet in parked.into_iter().flat_map(|p| *p) {
+        for packet in std::mem::take(&mut self.hosts[h].parked) {
             self.receive(h, packet, false, sched);
         }
         self.server_resumed(h, sched);
