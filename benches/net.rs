@@ -12,7 +12,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
-use winstorm::base::{ActorId, Event, Scheduler, SimDuration, SimTime, Streams};
+use winstorm::base::{ActorId, Event, Scheduler, SimDuration, SimTime, Streams, prefetch};
 use winstorm::net::{
     Delivery, InterfaceId, MediumConfig, NETWORK_EVENT, Network, PacketHeader, Prefix, RouterConfig,
 };
@@ -100,7 +100,7 @@ impl World for Bench {
             self.network.prefetch(upcoming.payload);
         }
         if let Some(host) = self.hosts.get(upcoming.target.0.wrapping_sub(HOSTS_FROM) as usize) {
-            std::hint::black_box(host.chance);
+            prefetch(host);
         }
     }
 }

@@ -67,6 +67,9 @@ impl fmt::Display for Prefix {
     }
 }
 
+/// Up to so many networks all are compared, several at a time, instead of searching.
+const SCANNED_MAX: usize = 32;
+
 /// All subnets' prefixes, sorted; they do not overlap.
 #[derive(Clone, Default, Debug)]
 pub(super) struct PrefixTable {
@@ -85,7 +88,13 @@ impl PrefixTable {
     /// The subnet an address lies in.
     #[inline]
     pub(super) fn find(&self, address: u32) -> Option<SubnetId> {
-        let at = self.networks.partition_point(|&n| n <= address).checked_sub(1)?;
+        let networks = &self.networks[..];
+        let before = if networks.len() <= SCANNED_MAX {
+            networks.iter().map(|&n| u32::from(n <= address)).sum::<u32>() as usize
+        } else {
+            networks.partition_point(|&n| n <= address)
+        };
+        let at = before.checked_sub(1)?;
         let (mask, subnet) = self.entries[at];
         (address & mask == self.networks[at]).then_some(subnet)
     }

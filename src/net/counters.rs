@@ -34,6 +34,7 @@ pub enum DropCause {
 
 /// What happened on one subnet, or on one direction of a link.
 #[derive(Copy, Clone, PartialEq, Eq, Default, Debug)]
+#[repr(C)]
 pub struct MediumCounters {
     /// Packets handed to it.
     pub sent: u64,

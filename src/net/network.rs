@@ -11,9 +11,7 @@ use super::topology::{
     Interface, InterfaceId, Link, LinkId, MediumConfig, ROUTER_BIT, Router, RouterConfig, RouterId,
     Subnet, SubnetId, TopologyError,
 };
-use crate::base::{
-    ActorId, ChannelId, Event, Scheduler, SimDuration, SimTime, Streams, hash_bytes,
-};
+use crate::base::{ActorId, ChannelId, Event, Scheduler, SimDuration, SimTime, Streams};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use thiserror::Error;
@@ -338,7 +336,7 @@ impl Network {
                 }
                 medium.counters.delivered += 1;
                 let host = interface.host;
-                sched.fold(self.content(index));
+                sched.fold(self.packets.content(index));
                 let (interface, packet) = (InterfaceId(target), PacketHandle(index));
                 Some(Delivery::Unicast { host, interface, packet })
             }
@@ -352,7 +350,7 @@ impl Network {
                 if going == to::SUBNET && self.subnets[target as usize].relayed {
                     self.relay_from(index, target, sched);
                 }
-                sched.fold(self.content(index));
+                sched.fold(self.packets.content(index));
                 let from = self.packets.slot(index).from;
                 let (subnet, packet) = (SubnetId(target), PacketHandle(index));
                 Some(Delivery::Broadcast { subnet, from, packet })
@@ -639,16 +637,6 @@ impl Network {
         let medium = self.packets.slot(index).medium;
         self.media[medium as usize].counters.drop_one(cause);
         self.packets.remove(index);
-    }
-
-    /// A hash of headers and payload, for the digest. The headers' products do not wait for each other.
-    #[inline]
-    fn content(&self, index: u32) -> u64 {
-        let [a, b, c] = self.packets.header_words(index);
-        let headers = a.wrapping_mul(0xA076_1D64_78BD_642F)
-            ^ b.wrapping_mul(0xE703_7ED1_A0B4_28DB).rotate_left(21)
-            ^ c.wrapping_mul(0x8EBC_6AF0_9C88_C6E3).rotate_left(42);
-        headers.wrapping_add(hash_bytes(self.packets.payload(index)))
     }
 
     fn is_own(&self, host: ActorId, address: u32) -> bool {

@@ -13,7 +13,7 @@
 use super::queue::{Merged, Queue, QueueMemory};
 use super::trace::{Dispatched, Observer};
 use crate::base::{
-    ActorId, ChannelId, Digest, Event, EventId, Scheduler, SimDuration, SimTime, TimerId,
+    ActorId, ChannelId, Digest, Event, EventId, Scheduler, SimDuration, SimTime, TimerId, prefetch,
 };
 
 /// The event loop of a run.
@@ -24,9 +24,9 @@ pub trait World<K = Kernel> {
     /// Acts on an event. `kernel.now()` is the event's time.
     fn dispatch(&mut self, event: Event, kernel: &mut K);
 
-    /// A hint that this event will be dispatched soon, unless something comes in between: read the first
-    /// bytes of its target's state (`std::hint::black_box(self.hosts[i].first)`), so that several misses
-    /// of the cache overlap. Must have no effect; not called for every event.
+    /// A hint that this event will be dispatched soon, unless something comes in between: ask for its
+    /// target's state ([`crate::base::prefetch`]), so that several misses of the cache overlap. Must have
+    /// no effect; not called for every event.
     fn prefetch(&self, upcoming: &Event) {
         let _ = upcoming;
     }
@@ -151,9 +151,9 @@ impl<Q: Queue, const DIGEST: bool> Engine<Q, DIGEST> {
         while left > 0 {
             let (lanes, shown) = (&self.lanes, &*world);
             let popped = self.queue.pop(end, |upcoming| {
-                // Reading is all the prefetching that safe code can do: several reads that do not
-                // depend on each other miss the cache together.
-                std::hint::black_box(lanes.get(upcoming.target.0 as usize).map(|lane| lane.next));
+                if let Some(lane) = lanes.get(upcoming.target.0 as usize) {
+                    prefetch(lane);
+                }
                 shown.prefetch(upcoming);
             });
             let Some(event) = popped else { break };

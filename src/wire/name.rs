@@ -16,7 +16,12 @@ pub struct NetbiosName([u8; 16]);
 ///
 /// Names in different scopes never meet. Not to be confused with a DHCP scope.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct ScopeId(Box<[u8]>);
+pub struct ScopeId(Option<Box<ScopeText>>);
+
+/// The text of a scope, never empty. Behind a pointer, because almost no name has one and every message and
+/// record carries room for it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct ScopeText(Box<[u8]>);
 
 /// Why a text is no NetBIOS name.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -125,15 +130,20 @@ impl ScopeId {
         if !good && !text.is_empty() {
             return Err(NameError::BadScope(String::from_utf8_lossy(text).into_owned()));
         }
-        Ok(ScopeId(text.into()))
+        Ok(ScopeId::of_text(text.into()))
     }
     /// The text, without a leading dot.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_ref().map_or(&[], |text| &text.0)
     }
     /// Whether there is none.
+    #[inline]
     pub fn is_none(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+
+    fn of_text(text: Box<[u8]>) -> ScopeId {
+        ScopeId((!text.is_empty()).then(|| Box::new(ScopeText(text))))
     }
 }
 
@@ -204,13 +214,12 @@ pub(super) mod first_level {
     }
 
     /// Reads a name at the start of `bytes`: the name, its scope and its encoded length.
+    #[inline(always)]
     pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<(NetbiosName, ScopeId, usize), Flaw> {
-        match bytes.first() {
-            None => return Err(Flaw::Short),
-            Some(&len) if len as usize == LETTERS => {}
-            Some(&len) => return Err(flaw_of_label(len as usize, bytes)),
-        }
-        let letters = bytes.get(1..=LETTERS).ok_or(Flaw::Short)?;
+        let Some(plain) = bytes.first_chunk::<PLAIN_LEN>().filter(|p| p[0] == LETTERS as u8) else {
+            return Err(flaw_of_start(bytes));
+        };
+        let letters = &plain[1..=LETTERS];
         let mut raw = [0; 16];
         let mut all_good = true;
         for (quad, letters) in raw.as_chunks_mut().0.iter_mut().zip(letters.as_chunks().0) {
@@ -222,12 +231,23 @@ pub(super) mod first_level {
             return Err(Flaw::Bad);
         }
         let name = NetbiosName::from_bytes(raw);
-        match bytes.get(LETTERS + 1) {
-            None => Err(Flaw::Short),
-            Some(0) => Ok((name, ScopeId::none(), PLAIN_LEN)),
+        if plain[LETTERS + 1] == 0 {
+            return Ok((name, ScopeId::none(), PLAIN_LEN));
+        }
+        let (scope, len) = decode_scope(&bytes[LETTERS + 1..])?;
+        Ok((name, scope, LETTERS + 1 + len))
+    }
+
+    /// What is wrong with bytes that are too short for a name, or begin with no length of one.
+    #[cold]
+    fn flaw_of_start(bytes: &[u8]) -> Flaw {
+        match bytes.first() {
+            None => Flaw::Short,
+            Some(&len) if len as usize != LETTERS => flaw_of_label(len as usize, bytes),
             Some(_) => {
-                let (scope, len) = decode_scope(&bytes[LETTERS + 1..])?;
-                Ok((name, scope, LETTERS + 1 + len))
+                let letters = bytes.get(1..=LETTERS).unwrap_or_default();
+                let is_good = |letter: &u8| (b'A'..=b'P').contains(letter);
+                if letters.iter().all(is_good) { Flaw::Short } else { Flaw::Bad }
             }
         }
     }
@@ -270,7 +290,7 @@ pub(super) mod first_level {
             text[at] = b'.';
             at += 1 + len;
         }
-        Ok((ScopeId(text), end + 1))
+        Ok((ScopeId::of_text(text), end + 1))
     }
 }
 
@@ -315,7 +335,7 @@ impl fmt::Debug for Suffix {
 }
 impl fmt::Debug for ScopeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+        write!(f, "{:?}", String::from_utf8_lossy(self.as_bytes()))
     }
 }
 

@@ -77,12 +77,6 @@ impl Chunks {
         self.free = chunk;
     }
 
-    /// The last event of a queue.
-    #[inline(always)]
-    pub fn back(&self, tail: u32) -> Option<&Event> {
-        (tail != 0).then(|| self.get(tail - 1))
-    }
-
     /// Adds an event at the end of a queue, which is a pair of cursors.
     #[inline(always)]
     pub fn push_back(&mut self, head: &mut u32, tail: &mut u32, event: Event) {
@@ -115,12 +109,47 @@ impl Chunks {
         event
     }
 
-    /// The event `ahead` places behind the first of a queue, if it is in the same chunk.
+    /// Adds an event to a queue that is not empty, before those at its end that come later. Returns its
+    /// place, or `None` if that lies before the queue's last chunk, where it could only be found by walking.
+    pub fn insert_near_back(
+        &mut self,
+        head: &mut u32,
+        tail: &mut u32,
+        event: Event,
+    ) -> Option<u32> {
+        let last = *tail - 1;
+        let lowest = if *head >> BITS == last >> BITS { *head } else { last >> BITS << BITS };
+        let mut place = *tail;
+        while place > lowest
+            && (self.get(place - 1).time, self.get(place - 1).id) > (event.time, event.id)
+        {
+            place -= 1;
+        }
+        if place == lowest && lowest != *head {
+            return None;
+        }
+        let moved = *self.get(last);
+        let chunk = &mut self.chunks[(place >> BITS) as usize];
+        let (from, to) = ((place & LOW) as usize, (last & LOW) as usize);
+        chunk.copy_within(from..to, from + 1);
+        chunk[from] = event;
+        self.push_back(head, tail, moved);
+        Some(place)
+    }
+
+    /// The event `ahead` places behind the first of a queue that is not empty.
     #[inline(always)]
     pub fn peek_ahead(&self, head: u32, tail: u32, ahead: u32) -> Option<&Event> {
-        let place = head + ahead;
-        let same_chunk = place >> BITS == head >> BITS;
-        (same_chunk && !(head..=place).contains(&tail)).then(|| self.get(place))
+        let mut place = head + ahead;
+        if place >> BITS != head >> BITS {
+            let next = self.links[(head >> BITS) as usize];
+            if next == NONE {
+                return None;
+            }
+            place = next << BITS | place & LOW;
+        }
+        let in_last = place >> BITS == (tail - 1) >> BITS;
+        (!in_last || place < tail).then(|| self.get(place))
     }
 
     /// Writes an event field by field: as a whole it would go through the stack, written in words and

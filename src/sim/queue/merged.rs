@@ -44,6 +44,8 @@ pub struct Merged {
     /// Up to where events of the run were announced.
     announced: usize,
     run_begin: u64,
+    /// Nothing in the rings lies before this time.
+    horizon: u64,
     /// The least of late events, late timers and channels.
     side: Side,
     rings: Rings,
@@ -114,6 +116,7 @@ impl Default for Merged {
             run_at: 0,
             announced: 0,
             run_begin: 0,
+            horizon: 0,
             side: NO_SIDE,
             rings: Rings::new(SHIFT_FIRST, 0),
             chunks: Chunks::default(),
@@ -137,6 +140,7 @@ impl Queue for Merged {
             self.push_late(event);
         } else {
             self.stored += 1;
+            self.horizon = self.horizon.min(event.time.0);
             let place = self.rings.place(event.time.0);
             self.chunks.push(self.rings.bag(place), event);
         }
@@ -170,6 +174,8 @@ impl Queue for Merged {
         if self.timers.arm(timer.0, at.0, id.0, &mut self.rings) {
             self.offer(at.0, id.0, Source::Timer);
             self.came_late();
+        } else {
+            self.horizon = self.horizon.min(at.0);
         }
     }
 
@@ -194,7 +200,7 @@ impl Queue for Merged {
         loop {
             let Some(&key) = self.run.get(self.run_at) else {
                 // The run is through; what is late or in channels may still come before the next bucket.
-                if self.side.source != Source::Nowhere && self.rings.is_open(self.side.time) {
+                if self.side.time < self.horizon {
                     return self.pop_side(end, touch);
                 }
                 if self.open_next(end) {
@@ -239,7 +245,7 @@ impl Queue for Merged {
         loop {
             let Some(&key) = self.run.get(self.run_at) else {
                 let aside = self.side.source != Source::Nowhere;
-                if aside && self.rings.is_open(self.side.time) {
+                if self.side.time < self.horizon {
                     return Some(SimTime(self.side.time));
                 }
                 let until = if aside { self.side.time } else { u64::MAX };
@@ -298,34 +304,40 @@ impl Merged {
     }
 
     /// Finds the least of the side stores anew.
+    #[inline(always)]
     fn look_aside(&mut self) {
-        self.side = NO_SIDE;
+        let (time, id) = self.channels.first();
+        let source =
+            if time == u64::MAX && id == u64::MAX { Source::Nowhere } else { Source::Channel };
+        self.side = Side { time, id, source };
         if let Some(&Reverse((time, id, _, _))) = self.late.peek() {
             self.offer(time, id, Source::Event);
         }
         if let Some((time, id)) = self.timers.first_late() {
             self.offer(time, id, Source::Timer);
         }
-        if let Some((time, id)) = self.channels.first() {
-            self.offer(time, id, Source::Channel);
-        }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn pop_side(&mut self, end: SimTime, touch: impl FnMut(&Event)) -> Option<Event> {
-        let Side { time, source, .. } = self.side;
-        if time > end.0 {
+        if self.side.time > end.0 {
             return None;
         }
+        if self.side.source == Source::Channel {
+            self.last = self.side.time;
+            let event = self.channels.pop(&mut self.chunks, touch);
+            self.look_aside();
+            return Some(event);
+        }
+        self.pop_late()
+    }
+
+    /// Takes out the least of what is late.
+    #[inline(never)]
+    fn pop_late(&mut self) -> Option<Event> {
         let together = self.late.len() + self.timers.late();
-        let event = match source {
-            Source::Nowhere => return None,
-            Source::Channel => {
-                self.last = time;
-                let event = self.channels.pop(&mut self.chunks, touch);
-                self.look_aside();
-                return Some(event);
-            }
+        let event = match self.side.source {
+            Source::Nowhere | Source::Channel => return None,
             Source::Timer => self.timers.pop_late(),
             Source::Event => {
                 let Reverse((time, id, target, payload)) = self.late.pop()?;
@@ -336,7 +348,7 @@ impl Merged {
         self.look_aside();
         self.pace.late += 1;
         self.pace.late_together += together as u64;
-        self.executed(time);
+        self.executed(event.time.0);
         Some(event)
     }
 
@@ -382,7 +394,10 @@ impl Merged {
         }
         loop {
             match self.rings.open_next(end.0.min(self.side.time), &mut self.spill) {
-                Opened::Nothing => return false,
+                Opened::Nothing(horizon) => {
+                    self.horizon = horizon;
+                    return false;
+                }
                 Opened::Moved => self.place_spill(),
                 Opened::Bucket { begin, contents } => {
                     self.place_spill();
@@ -390,6 +405,7 @@ impl Merged {
                     if self.run.len() >= CROWD && self.cut_up() {
                         continue;
                     }
+                    self.horizon = self.rings.opened_up_to();
                     self.sort_run();
                     self.pace.buckets += 1;
                     return true;
@@ -587,6 +603,7 @@ impl Merged {
         for timer in run_timers {
             self.timers.relink(timer, &mut self.rings);
         }
+        self.horizon = self.rings.opened_up_to();
         self.look_aside();
     }
 }

@@ -125,6 +125,11 @@ impl Rings {
         self.next
     }
 
+    /// The time from which on buckets have not been opened.
+    pub fn opened_up_to(&self) -> u64 {
+        self.next << self.shift
+    }
+
     /// Whether this time lies in a bucket that has been opened.
     #[inline(always)]
     pub fn is_open(&self, time: u64) -> bool {
@@ -194,7 +199,7 @@ impl Rings {
         let levels = &mut self.levels;
         if let Some(number) = levels[0].next_used(self.next, levels[0].end) {
             if number << self.shift > end {
-                return Opened::Nothing;
+                return Opened::Nothing(number << self.shift);
             }
             let contents = levels[0].take(number as usize & MASK);
             self.advance(number + 1, spill);
@@ -205,12 +210,12 @@ impl Rings {
             let Some(number) = levels[level].next_used(from, levels[level].end) else { continue };
             let number = number << (COARSER * level as u32);
             if number << self.shift > end {
-                return Opened::Nothing;
+                return Opened::Nothing(number << self.shift);
             }
             self.advance(number, spill);
             return Opened::Moved;
         }
-        Opened::Nothing
+        Opened::Nothing(u64::MAX)
     }
 
     /// Takes the contents of every bucket.
@@ -272,8 +277,8 @@ impl Rings {
 /// What [`Rings::open_next`] did.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Opened {
-    /// Nothing begins by then.
-    Nothing,
+    /// Nothing begins by then; the next bucket begins at this time or later.
+    Nothing(u64),
     /// Coarser buckets came within reach: place what was spilled, then try again.
     Moved,
     /// A bucket, which begins then.

@@ -23,21 +23,19 @@ impl<'a> NamePacket<'a> {
     /// Reads a packet. Bytes after the last record are kept in `trailing`.
     pub fn decode(bytes: &'a [u8]) -> Result<NamePacket<'a>, DecodeError> {
         let mut reader = Reader { bytes, at: 0 };
-        let id = reader.u16()?;
-        let flags = Flags(reader.u16()?);
-        let counts = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
-        if counts.iter().any(|&count| count > 1) {
-            let [questions, answers, authority, additional] = counts;
-            return Err(DecodeError::Counts(questions, answers, authority, additional));
+        let [i0, i1, f0, f1, counts @ ..] = *reader.array::<HEADER_LEN>()?;
+        let counts = counts.as_chunks().0;
+        let count = |i: usize| u16::from_be_bytes(counts[i]);
+        if counts.iter().any(|&count| u16::from_be_bytes(count) > 1) {
+            return Err(DecodeError::Counts(count(0), count(1), count(2), count(3)));
         }
-        let [questions, answers, authority, additional] = counts.map(|count| count == 1);
         Ok(NamePacket {
-            id,
-            flags,
-            question: if questions { Some(reader.question()?) } else { None },
-            answer: if answers { Some(reader.record()?) } else { None },
-            authority: if authority { Some(reader.record()?) } else { None },
-            additional: if additional { Some(reader.record()?) } else { None },
+            id: u16::from_be_bytes([i0, i1]),
+            flags: Flags(u16::from_be_bytes([f0, f1])),
+            question: if count(0) == 1 { Some(reader.question()?) } else { None },
+            answer: if count(1) == 1 { Some(reader.record()?) } else { None },
+            authority: if count(2) == 1 { Some(reader.record()?) } else { None },
+            additional: if count(3) == 1 { Some(reader.record()?) } else { None },
             trailing: &bytes[reader.at..],
         })
     }
@@ -101,6 +99,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline(always)]
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at + len;
         let taken = self.bytes.get(self.at..end).ok_or(DecodeError::Truncated(self.bytes.len()))?;
@@ -108,14 +107,16 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn u16(&mut self) -> Result<u16, DecodeError> {
-        self.take(2).map(|b| u16::from_be_bytes([b[0], b[1]]))
+    /// The next `LEN` bytes.
+    #[inline(always)]
+    fn array<const LEN: usize>(&mut self) -> Result<&'a [u8; LEN], DecodeError> {
+        let rest = &self.bytes[self.at..];
+        let taken = rest.first_chunk().ok_or(DecodeError::Truncated(self.bytes.len()))?;
+        self.at += LEN;
+        Ok(taken)
     }
 
-    fn u32(&mut self) -> Result<u32, DecodeError> {
-        self.take(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
-    }
-
+    #[inline(always)]
     fn name(&mut self) -> Result<(NetbiosName, ScopeId), DecodeError> {
         match first_level::decode(&self.bytes[self.at..]) {
             Ok((name, scope, len)) => {
@@ -128,12 +129,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(always)]
     fn question(&mut self) -> Result<Question, DecodeError> {
         let (name, scope) = self.name()?;
-        Ok(Question { name, scope, rr_type: self.u16()?, class: self.u16()? })
+        let [t0, t1, c0, c1] = *self.array()?;
+        let (rr_type, class) = (u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1]));
+        Ok(Question { name, scope, rr_type, class })
     }
 
     /// A record's name is given in full, or as the pointer to a first name that stands before it.
+    #[inline]
     fn record(&mut self) -> Result<Record<'a>, DecodeError> {
         let points = self.bytes.get(self.at..self.at + 2) == Some(&FIRST_NAME.to_be_bytes());
         let name = if points && self.at > HEADER_LEN {
@@ -142,8 +147,13 @@ impl<'a> Reader<'a> {
         } else {
             Some(self.name()?)
         };
-        let (rr_type, class, ttl) = (self.u16()?, self.u16()?, self.u32()?);
-        let rdlength = self.u16()?;
-        Ok(Record { name, rr_type, class, ttl, rdata: self.take(rdlength as usize)? })
+        let [t0, t1, c0, c1, l0, l1, l2, l3, r0, r1] = *self.array()?;
+        Ok(Record {
+            name,
+            rr_type: u16::from_be_bytes([t0, t1]),
+            class: u16::from_be_bytes([c0, c1]),
+            ttl: u32::from_be_bytes([l0, l1, l2, l3]),
+            rdata: self.take(usize::from(u16::from_be_bytes([r0, r1])))?,
+        })
     }
 }
