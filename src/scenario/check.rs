@@ -10,14 +10,14 @@ use super::values::{self, Unfit};
 use crate::wire::NetbiosName;
 
 /// Lists of allowed keys are cut after this many, so that the message stays readable.
-const KEYS_SHOWN: usize = 24;
+const KEYS_SHOWN: usize = 16;
 
 /// Checks a table against its specification; `span` is where a missing key is reported.
-pub fn check_table(table: &Table, spec: &Spec, span: Span, out: &mut Mistakes) {
+pub fn check_table(table: &Table, spec: &'static Spec, span: Span, out: &mut Mistakes) {
     for entry in &table.entries {
         match spec.find(&entry.key) {
             Some(key) => check(&entry.node, &key.kind, &entry.key, entry.key_span, out),
-            None => out.add(unknown_key(&entry.key, entry.key_span, spec)),
+            None => out.add(unknown_key(&entry.key, entry.key_span, spec, table)),
         }
     }
     for key in spec.all_keys().filter(|k| k.required && table.get(k.name).is_none()) {
@@ -42,7 +42,7 @@ pub fn check_table(table: &Table, spec: &Spec, span: Span, out: &mut Mistakes) {
     }
 }
 
-fn unknown_key(key: &str, span: Span, spec: &Spec) -> Mistake {
+fn unknown_key(key: &str, span: Span, spec: &'static Spec, table: &Table) -> Mistake {
     let near = nearest(key, spec.all_keys().map(|k| k.name));
     // With many keys, those of the same beginning come first: the reader looks for one of them.
     let mut keys: Vec<&Key> = spec.all_keys().collect();
@@ -52,11 +52,27 @@ fn unknown_key(key: &str, span: Span, spec: &Spec) -> Mistake {
         let from = at.saturating_sub(KEYS_SHOWN / 2).min(keys.len().saturating_sub(KEYS_SHOWN));
         keys.drain(..from);
     }
-    Mistake::new(span, format!("unknown key `{key}`")).suggest(near).note(format!(
-        "{} takes: {}",
-        spec.what,
-        list_keys(keys.into_iter())
-    ))
+    let mistake = Mistake::new(span, format!("unknown key `{key}`"));
+    let mistake = match belongs_in(key, spec, table) {
+        Some(inner) => mistake.hint(format!("it belongs in `{inner}`")),
+        None => mistake.suggest(near),
+    };
+    mistake.note(format!("{} takes: {}", spec.what, list_keys(keys.into_iter())))
+}
+
+/// The table inside this one that takes a key: the one that is there, or the only one there could be.
+fn belongs_in(key: &str, spec: &'static Spec, table: &Table) -> Option<&'static str> {
+    let takes = |kind: &Kind| matches!(kind, Kind::Table(inner) if inner.find(key).is_some());
+    let inner: Vec<&'static str> = spec
+        .all_keys()
+        .filter(|k| match &k.kind {
+            Kind::Either(kinds) => kinds.iter().any(takes),
+            kind => takes(kind),
+        })
+        .map(|k| k.name)
+        .collect();
+    let there = inner.iter().find(|name| table.get(name).is_some()).copied();
+    there.or(if let [one] = inner.as_slice() { Some(*one) } else { None })
 }
 
 fn list_keys<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
@@ -128,6 +144,7 @@ fn check_either(node: &Node, kinds: &[Kind], key: &str, key_span: Span, out: &mu
 
 fn unfit_mistake(node: &Node, kind: &Kind, key: &str, unfit: Unfit) -> Mistake {
     let message = match node.text() {
+        Some(text) if text.trim().is_empty() => format!("`{key}` is empty"),
         _ if unfit.why.is_empty() => {
             format!("`{key}` is {}, not {}", node.type_name(), describe(kind))
         }
@@ -136,6 +153,9 @@ fn unfit_mistake(node: &Node, kind: &Kind, key: &str, unfit: Unfit) -> Mistake {
     };
     let mut mistake = Mistake::new(node.span, message);
     let why = unfit.why;
+    if why.is_empty() && unfit.meant.is_none() || message_says_it(&mistake) {
+        return mistake;
+    }
     mistake = match unfit.meant {
         Some(meant) if why.is_empty() => mistake.hint(format!("did you mean `{meant}`?")),
         Some(meant) => mistake.hint(format!("{why}; did you mean `{meant}`?")),
@@ -143,6 +163,11 @@ fn unfit_mistake(node: &Node, kind: &Kind, key: &str, unfit: Unfit) -> Mistake {
         None => mistake,
     };
     mistake.note(format!("write {}", describe(kind)))
+}
+
+/// Whether the message alone says all there is to say.
+fn message_says_it(mistake: &Mistake) -> bool {
+    mistake.message.ends_with(" is empty")
 }
 
 /// Whether a scalar is what it should be.
@@ -244,6 +269,7 @@ pub fn describe(kind: &Kind) -> String {
         Kind::Limit => "a number, a percentage such as \"95%\" or a duration such as \"20min\"".into(),
         Kind::Bandwidth => "a bandwidth such as \"64kbit/s\" or \"10Mbit/s\"".into(),
         Kind::Size => "a size such as \"64KB\" or \"2GB\"".into(),
+        Kind::Word([one]) => format!("\"{one}\""),
         Kind::Word(words) => format!("one of: {}", words.join(", ")),
         Kind::Address => "an address such as \"10.1.0.7\"".into(),
         Kind::Cidr => "a network such as \"10.1.0.0/24\"".into(),

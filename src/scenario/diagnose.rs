@@ -78,6 +78,11 @@ impl Mistakes {
         }
     }
 
+    /// No mistakes yet in the same texts.
+    pub fn emptied(&self) -> Mistakes {
+        Mistakes { list: Vec::new(), ..self.clone() }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

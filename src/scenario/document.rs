@@ -87,7 +87,7 @@ impl Node {
             Value::Text(_) => "a text",
             Value::Integer(_) => "a number",
             Value::Other(name) => name,
-            Value::Switch(_) => "true or false",
+            Value::Switch(_) => "a switch (true or false)",
             Value::List(_) => "a list",
             Value::Table(_) => "a table",
         }
@@ -101,7 +101,11 @@ pub fn parse(text: &str, mistakes: &mut Mistakes) -> Table {
         let range = error.span().unwrap_or(0..0);
         let span = span_of(0, range);
         let message = error.message().lines().next().unwrap_or("not TOML").to_string();
-        mistakes.add(Mistake::new(span, format!("this is not TOML: {message}")));
+        mistakes.add(match message.as_str() {
+            "duplicate key" => Mistake::new(span, "this is given twice")
+                .hint("a key and a [table] stand once in a file: put both together"),
+            _ => Mistake::new(span, format!("this is not TOML: {message}")),
+        });
     }
     convert_table(0, table.get_ref())
 }
@@ -123,12 +127,13 @@ pub fn apply_override(root: &mut Table, n: u32, text: &str, mistakes: &mut Mista
     }
 }
 
-/// Whether a path leads to something that can be set.
-pub fn path_exists(root: &Table, path: &str, span: Span) -> Result<(), Mistake> {
+/// The document with another value at a path; `span` is where the path stands.
+pub fn with_value(root: &Table, path: &str, span: Span, node: Node) -> Result<Table, Mistake> {
     let segments: Vec<(String, Span)> =
         split_path(0, path).into_iter().map(|(s, _)| (s, span)).collect();
-    let node = Node { span, value: Value::Switch(true) };
-    set(&mut root.clone(), &segments, node)
+    let mut changed = root.clone();
+    set(&mut changed, &segments, node)?;
+    Ok(changed)
 }
 
 /// How a value is written in TOML, on one line.

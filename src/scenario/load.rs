@@ -6,6 +6,7 @@ use super::document::{self, Span};
 use super::language::SCENARIO;
 use super::lower::lower;
 use super::plan::Plan;
+use super::vary::check_vary;
 use std::path::{Path, PathBuf};
 
 /// Largest file read, in bytes: a scenario is a text a person writes.
@@ -36,6 +37,7 @@ pub fn load(
     let start = Span { source: 0, start: 0, end: text.lines().next().map_or(0, str::len) as u32 };
     check_table(&root, &SCENARIO, start, &mut mistakes);
     let plan = lower(&root, opening_comment(text), &mut mistakes, read_file);
+    check_vary(&root, start, &mut mistakes, read_file);
     if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
 }
 

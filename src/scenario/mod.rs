@@ -8,6 +8,7 @@ mod check;
 mod diagnose;
 mod document;
 mod expand;
+mod expectation;
 mod explain;
 mod language;
 mod load;
@@ -16,9 +17,14 @@ mod plan;
 mod schema;
 mod story;
 mod values;
+mod vary;
 
 pub use diagnose::{Mistake, Mistakes, closing_line};
 pub use document::Span;
+pub use expectation::{
+    Amount, Condition, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period, RecordMatch,
+    RecordStateWord, Value,
+};
 pub use explain::explain;
 pub use load::{load, load_file};
 pub use plan::{
@@ -29,10 +35,9 @@ pub use plan::{
 };
 pub use schema::schema;
 pub use story::{
-    Amount, ArrivalLaw, Choose, Condition, ExpectKind, ExpectPlan, FaultKind, FaultPlan, FaultRef,
-    FaultSchedule, Figure, GapLaw, HostTarget, Limit, LookupTarget, LookupsPlan, Moment,
-    PacketScope, Period, ProbeKind, ProbePlan, RecordMatch, RecordStateWord, ReplicateDirection,
-    Side, StepKind, StepPlan, StepRef, Value, VaryPlan, WorkloadKind, WorkloadPlan, WorkloadRef,
+    ArrivalLaw, Choose, FaultKind, FaultPlan, FaultRef, FaultSchedule, GapLaw, HostTarget,
+    LookupTarget, LookupsPlan, PacketScope, ProbeKind, ProbePlan, ReplicateDirection, Side,
+    StepKind, StepPlan, StepRef, VaryPlan, WorkloadKind, WorkloadPlan, WorkloadRef,
 };
 
 /// A moment as scenario files write it: `09:00`, `1d 09:00`, or a time from the start such as `9h 30min`.

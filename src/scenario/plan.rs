@@ -7,9 +7,8 @@
 //! What hosts of one entry of the file share sits once in a [`GroupPlan`]; a [`HostPlan`] holds only
 //! what is its own, so that a hundred thousand hosts stay affordable.
 
-use super::story::{
-    ExpectPlan, FaultPlan, ProbePlan, StepPlan, VaryPlan, WorkloadPlan, WorkloadRef,
-};
+use super::expectation::ExpectPlan;
+use super::story::{FaultPlan, ProbePlan, StepPlan, VaryPlan, WorkloadPlan, WorkloadRef};
 use crate::base::{Odds, SimDuration, SimTime};
 use crate::nbt::NbtProfile;
 use crate::sim::cpu::CpuConfig;

@@ -2,8 +2,8 @@
 //!
 //! Everything is integers. An error says what was expected, and a correction where one is evident.
 
+use super::expectation::{Amount, Value as Limited};
 use super::plan::DurationRange;
-use super::story::{Amount, Value as Limited};
 use crate::base::{Odds, SimDuration, SimTime};
 use std::net::Ipv4Addr;
 
@@ -95,7 +95,8 @@ pub fn duration(text: &str) -> Parsed<SimDuration> {
         let Some(&(_, size)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             let lower = unit.to_lowercase();
             let right = MISNOMERS.iter().find(|(wrong, _)| *wrong == lower).map(|(_, right)| right);
-            let meant = right.map(|right| text.replace(part, &format!("{number}{right}")));
+            let wrong = if part.ends_with(unit) { part } else { text };
+            let meant = right.map(|right| text.replace(wrong, &format!("{number}{right}")));
             return Err(Unfit { why: format!("`{unit}` is no unit of time"), meant });
         };
         total += mantissa * u128::from(size) / scale;

@@ -7,8 +7,9 @@
 mod hosts;
 mod words;
 
+use super::expectation::{ExpectKind, Period};
 use super::plan::{LinkPlan, MediumPlan, Plan, SubnetRef};
-use super::story::{ExpectKind, FaultSchedule, Period};
+use super::story::FaultSchedule;
 use std::fmt::Write;
 use words::{Words, clock, drawn, odds, plural, size, time};
 

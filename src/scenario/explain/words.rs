@@ -2,11 +2,11 @@
 
 use super::hosts::{notifies, pulls};
 use crate::base::{Odds, SimDuration, SimTime};
+use crate::scenario::expectation::{Amount, Condition, Figure, Limit, Moment, RecordMatch, Value};
 use crate::scenario::plan::{DurationRange, HostRef, Plan, StaticKind, StaticPlan};
 use crate::scenario::story::{
-    Amount, ArrivalLaw, Choose, Condition, FaultKind, Figure, GapLaw, HostTarget, Limit,
-    LookupTarget, Moment, PacketScope, ProbeKind, RecordMatch, ReplicateDirection, Side, StepKind,
-    Value, WorkloadKind,
+    ArrivalLaw, Choose, FaultKind, GapLaw, HostTarget, LookupTarget, PacketScope, ProbeKind,
+    ReplicateDirection, Side, StepKind, WorkloadKind,
 };
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

@@ -5,11 +5,12 @@ use super::services::static_kind;
 use crate::base::{Odds, SimDuration, SimTime};
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Node, Table};
-use crate::scenario::plan::HostRef;
-use crate::scenario::story::{
-    Amount, Condition, ExpectKind, ExpectPlan, FaultKind, FaultRef, FaultSchedule, Figure, Limit,
-    Moment, Period, RecordMatch, RecordStateWord, StepRef, Value as LimitValue,
+use crate::scenario::expectation::{
+    Amount, Condition, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period, RecordMatch,
+    RecordStateWord, Value as LimitValue,
 };
+use crate::scenario::plan::HostRef;
+use crate::scenario::story::{FaultKind, FaultRef, FaultSchedule, StepRef};
 use crate::scenario::values;
 
 const ALL: Odds = Odds { numerator: 1, denominator: 1 };

@@ -39,7 +39,9 @@ impl Build<'_> {
             return label;
         }
         if let Some(node) = table.get("label") {
-            self.mistake(node.span, format!("another fault is labelled `{label}` already"));
+            let mistake =
+                Mistake::new(node.span, format!("another fault is labelled `{label}` already"));
+            self.out.add(mistake.hint("choose another label"));
         }
         let numbered = (2u32..).map(|n| format!("{label} ({n})"));
         numbered.into_iter().find(|l| !self.fault_labels.contains_key(l)).unwrap_or(label)

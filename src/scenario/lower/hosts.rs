@@ -151,6 +151,9 @@ impl Build<'_> {
     ) -> Option<NetbiosName> {
         let node = node?;
         let text = node.text()?.replace("{n}", &made.number);
+        if text.trim().is_empty() {
+            return None; // which has been reported
+        }
         let result = match text.contains('#') {
             true => text.parse(),
             false => NetbiosName::new(&text, suffix),

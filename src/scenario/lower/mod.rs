@@ -122,7 +122,8 @@ impl<'a> Build<'a> {
     fn claim(&mut self, name: &str, what: &'static str, span: Span) -> bool {
         if let Some(other) = self.things.get(name) {
             let message = format!("the name `{name}` is already that of a {other}");
-            self.mistake(span, message);
+            let mistake = Mistake::new(span, message).hint("choose another");
+            self.out.add(mistake.note("subnets, routers, links and hosts share one set of names"));
             return false;
         }
         self.things.insert(name.to_string(), what);
@@ -173,10 +174,6 @@ impl<'a> Build<'a> {
             };
             if items.is_empty() {
                 self.mistake(entry.node.span, "the list of values is empty");
-            }
-            match super::document::path_exists(self.root, &entry.key, entry.key_span) {
-                Ok(()) => {}
-                Err(mistake) => self.out.add(mistake),
             }
             let values = items.iter().map(write_value).collect();
             self.plan.vary.push(VaryPlan { path: entry.key.clone(), values });

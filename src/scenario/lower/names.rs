@@ -118,7 +118,7 @@ impl Build<'_> {
             format!("unknown host `{text}`")
         };
         let known = self.hosts_by_name.keys().map(String::as_str);
-        let near = nearest(text, known).map(str::to_string);
+        let near = nearest(text, known.filter(|_| !text.contains('*'))).map(str::to_string);
         let mut entries: Vec<&str> = self.plan.groups.iter().map(|g| g.template.as_str()).collect();
         entries.dedup();
         let near = near.or_else(|| {

@@ -220,7 +220,13 @@ impl Build<'_> {
             self.addresses.insert(address, owner.to_string());
             return true;
         };
-        self.mistake(span, message);
+        let first = Ipv4Addr::from_bits(plan.network.to_bits() + 1);
+        let last = Ipv4Addr::from_bits(plan.broadcast().to_bits() - 1);
+        let hint = match self.addresses.contains_key(&address) {
+            true => "choose another, or leave it out".to_string(),
+            false => format!("hosts there have {first} to {last}"),
+        };
+        self.out.add(Mistake::new(span, message).hint(hint));
         false
     }
 

@@ -11,15 +11,17 @@ use crate::scenario::plan::{
     StaticPlan,
 };
 use crate::scenario::values;
-use crate::wins::{CommitMode, MEMBERS_MAX, WinsProfile};
+use crate::wins::{CommitMode, MEMBERS_MAX, WinsProfile, parse_lmhosts};
 use crate::wire::name_service::NodeType;
 use crate::wire::{NetbiosName, Suffix};
-use std::net::Ipv4Addr;
 
 /// Time between pulls where nothing else is said.
 const PULL_INTERVAL: SimDuration = SimDuration::from_mins(30);
 /// UpdateCount where nothing else is said, and the least it may be (Q135922, Q147356).
 const UPDATE_COUNT: u64 = 20;
+
+/// Lines of an LMHOSTS file that are complained about; the others are of the same kind as a rule.
+const SKIPS_SHOWN: usize = 5;
 
 /// Partners of one server.
 pub(super) type Partners = (Vec<PullPlan>, Vec<PushPlan>);
@@ -242,7 +244,9 @@ impl Build<'_> {
                 // A pattern may well match the server itself; a name is a slip.
                 if !pattern {
                     let name = self.plan.hosts[own.index()].name.clone();
-                    self.mistake(node.span, format!("`{name}` cannot be its own partner"));
+                    let mistake =
+                        Mistake::new(node.span, format!("`{name}` cannot be its own partner"));
+                    self.out.add(mistake.hint("name another WINS server"));
                 }
                 continue;
             }
@@ -257,7 +261,10 @@ impl Build<'_> {
         if count < UPDATE_COUNT {
             let span = table.get(key)?.span;
             let message = format!("`{key}` is {count}, the least is {UPDATE_COUNT}");
-            self.out.add(Mistake::new(span, message).note("UpdateCount: Q135922, Q147356"));
+            self.out.add(
+                Mistake::new(span, message)
+                    .hint("write 20 or more (UpdateCount: Q135922, Q147356)"),
+            );
         }
         u32::try_from(count).ok()
     }
@@ -284,14 +291,15 @@ impl Build<'_> {
         };
         let kind_word = table.text("kind").unwrap_or("unique");
         if addresses.len() > most {
-            let message = format!("a {kind_word} mapping has {} addresses", addresses.len());
+            let message =
+                format!("{} addresses for a mapping of kind {kind_word}", addresses.len());
             let hint = format!("{most} at most (Q140064)");
             self.out.add(Mistake::new(span, message).hint(hint));
         } else if addresses.is_empty()
             && table.items("addresses").is_empty()
             && kind != StaticKind::Group
         {
-            let message = format!("a {kind_word} mapping needs `addresses`");
+            let message = format!("a mapping of kind {kind_word} needs `addresses`");
             self.mistake(span, message);
         }
         Some(StaticPlan { name, suffix_given, kind, addresses })
@@ -304,36 +312,26 @@ impl Build<'_> {
             Ok(text) => text,
             Err(why) => {
                 let mistake = Mistake::new(node.span, format!("cannot read `{path}`"));
-                self.out.add(mistake.hint(why));
+                let note = "files are looked for in the folder of the scenario";
+                self.out.add(mistake.hint(why).note(note));
                 return None;
             }
         };
-        if let Err(error) = check_lmhosts(&text) {
-            let mistake = Mistake::new(node.span, format!("`{path}` is no LMHOSTS file"));
-            self.out.add(mistake.hint(error));
+        match parse_lmhosts(text.as_bytes()) {
+            Err(error) => {
+                let mistake = Mistake::new(node.span, format!("`{path}` cannot be imported"));
+                self.out.add(mistake.hint(error.to_string()));
+            }
+            // A server skips such a line and logs an event; in a scenario it is a slip all the same.
+            Ok((_, skips)) => {
+                for skip in skips.iter().take(SKIPS_SHOWN) {
+                    let message = format!("a line of `{path}` would be skipped by the import");
+                    self.out.add(Mistake::new(node.span, message).hint(skip.to_string()));
+                }
+            }
         }
         Some(StaticFile { path: path.to_string(), text })
     }
-}
-
-/// What is wrong with an LMHOSTS file, with its line.
-fn check_lmhosts(text: &str) -> Result<(), String> {
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let mut words = line.split_whitespace();
-        let address = words.next().unwrap_or_default();
-        if address.parse::<Ipv4Addr>().is_err() {
-            return Err(format!("line {}: `{address}` is no address", index + 1));
-        }
-        match words.next() {
-            Some(name) if !name.starts_with('#') => {}
-            _ => return Err(format!("line {}: no name follows the address", index + 1)),
-        }
-    }
-    Ok(())
 }
 
 /// The kind a word names.
