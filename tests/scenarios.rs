@@ -1,16 +1,24 @@
-//! Every shipped scenario runs to its end, every expectation of it holds, and it runs the same way twice.
+//! Every shipped scenario runs to its end, every expectation of it holds, it runs the same way twice, and
+//! on every build the way that `tests/digests.txt` says.
 //!
 //! Two threads share the scenarios. What fails is listed with its reason, all of it, at the end.
 
+mod lab;
+
+use lab::digests::{Outcome, Run, compare, on_two_threads};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use winstorm::explore::{RunOptions, run};
 use winstorm::measure::{RunResult, Verdict};
 use winstorm::scenario::{Plan, load_file};
 
-/// Scenarios with so many hosts that a second run would cost an unoptimized build too much.
+/// Scenarios with more hosts run a second time only in an optimized build: the storm of 5,000 would take
+/// a minute here.
 const HOSTS_TWICE_MAX: usize = 2_000;
+
+/// What a line of `tests/digests.txt` about a whole run says instead of a time.
+const END: &str = "end";
 
 fn shipped() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -33,53 +41,45 @@ fn once(name: &str, plan: &Arc<Plan>) -> RunResult {
     run(name, plan, RunOptions::default()).expect("a plan without mistakes makes a world")
 }
 
-/// What is wrong with a scenario, in words.
-fn complaints(path: &Path) -> Vec<String> {
+/// What is wrong with a scenario, in words, and how its run came out.
+fn examine(path: &PathBuf) -> (Vec<String>, Option<(Run, Outcome)>) {
     let name = path.display().to_string();
     let plan = match load_file(path, &[]) {
         Ok(plan) => Arc::new(plan),
-        Err(mistakes) => return vec![format!("{name}:\n{mistakes}")],
+        Err(mistakes) => return (vec![format!("{name}:\n{mistakes}")], None),
     };
     let result = once(&name, &plan);
-    let mut out = Vec::new();
+    let mut wrong = Vec::new();
     for expectation in result.expectations.iter().filter(|e| e.verdict != Verdict::Pass) {
         let (verdict, detail) = (expectation.verdict, &expectation.detail);
-        out.push(format!("{name}: \"{}\": {verdict:?}: {detail}", expectation.name));
+        wrong.push(format!("{name}: \"{}\": {verdict:?}: {detail}", expectation.name));
     }
     if result.expectations.is_empty() {
-        out.push(format!("{name} expects nothing"));
+        wrong.push(format!("{name} expects nothing"));
     }
     if plan.hosts.len() <= HOSTS_TWICE_MAX || !cfg!(debug_assertions) {
         let again = once(&name, &plan);
         if again.digest != result.digest || again.host_digests != result.host_digests {
-            out.push(format!(
-                "{name} ran differently the second time: {:016x}, then {:016x}",
-                result.digest, again.digest
-            ));
+            let digests = [result.digest, again.digest];
+            wrong.push(format!("{name} ran differently the second time: {digests:016x?}"));
         }
         if again.measures != result.measures || again.expectations != result.expectations {
-            out.push(format!("{name} was measured differently the second time"));
+            wrong.push(format!("{name} was measured differently the second time"));
         }
     }
-    out
+    let run = (name, END.to_string(), result.seed);
+    (wrong, Some((run, (result.events, result.digest))))
 }
 
 #[test]
 fn every_shipped_scenario_holds_and_is_reproducible() {
     let files = shipped();
     assert!(files.len() >= 9, "only {} scenarios found", files.len());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut found = Vec::new();
-        while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            found.extend(complaints(path));
-        }
-        found
-    };
-    let mut all = std::thread::scope(|scope| {
-        let threads = [scope.spawn(work), scope.spawn(work)];
-        threads.map(|thread| thread.join().expect("no panic in a run")).concat()
-    });
-    all.sort();
-    assert!(all.is_empty(), "\n{}\n", all.join("\n"));
+    let (mut wrong, mut outcomes) = (Vec::new(), BTreeMap::new());
+    for (complaints, outcome) in on_two_threads(&files, examine) {
+        wrong.extend(complaints);
+        outcomes.extend(outcome);
+    }
+    wrong.extend(compare(&outcomes, |(_, until, _)| until == END));
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }

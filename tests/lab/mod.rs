@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod digests;
+
 use std::sync::Arc;
 use winstorm::explore::{self, RunOptions, TraceLine};
 use winstorm::measure::{RunResult, Verdict};
