@@ -141,9 +141,13 @@ pub fn holds(result: &RunResult, name: &str) -> bool {
 
 /// The keys of one list in the table that the scenario language is made from.
 pub fn words_of_the_language(list: &str) -> Vec<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scenario/language.rs");
-    let source = std::fs::read_to_string(path).expect("the language's source");
-    let begin = source.find(&format!("const {list}: &[Key] = &[")).expect("the list is there");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scenario/language");
+    let files = std::fs::read_dir(folder).expect("the language's sources");
+    let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()));
+    let head = format!("const {list}: &[Key] = &[");
+    let source = texts.map(|text| text.expect("text")).find(|text| text.contains(&head));
+    let source = source.unwrap_or_else(|| panic!("no list {list} in {folder}"));
+    let begin = source.find(&head).expect("it is there");
     let body = &source[begin..];
     let body = &body[..body.find("];").expect("its end")];
     let words = body.split("key(").skip(1).filter_map(|rest| rest.split('"').nth(1));
