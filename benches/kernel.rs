@@ -20,10 +20,9 @@ use nexosim::time::MonotonicTime;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use winstorm::base::{ActorId, Digest, Event, Scheduler, SimDuration, SimTime, TimerId};
+use winstorm::base::{ActorId, Digest, Event, Scheduler, SimDuration, SimTime, TimerId, prefetch};
 use winstorm::sim::kernel::{Engine, Memory, World};
 use winstorm::sim::queue::Merged;
 
@@ -199,7 +198,7 @@ impl<K: Scheduler> World<K> for Hold {
     }
     #[inline(always)]
     fn prefetch(&self, upcoming: &Event) {
-        black_box(self.0[upcoming.target.0 as usize].rng);
+        prefetch(&self.0[upcoming.target.0 as usize]);
     }
 }
 
@@ -213,7 +212,7 @@ impl<K: Scheduler> World<K> for Churn {
     }
     #[inline(always)]
     fn prefetch(&self, upcoming: &Event) {
-        black_box(self.0[upcoming.payload as usize].rng);
+        prefetch(&self.0[upcoming.payload as usize]);
     }
 }
 

@@ -30,8 +30,9 @@ const CROWD: usize = 1024;
 const REVIEW_MIN: u64 = 1024;
 /// Width at first: 2^20 ns, a millisecond.
 const SHIFT_FIRST: u32 = 20;
-/// How many upcoming events are announced at a time, so that their cache misses overlap.
-const BATCH: usize = 64;
+/// How far ahead events of the run are announced: long enough for what they need to come from memory, and
+/// no more at once than a processor can wait for.
+const AHEAD: usize = 16;
 /// In a key of the run: a timer, not an event.
 const TIMER: u32 = 1 << 31;
 
@@ -222,9 +223,8 @@ impl Queue for Merged {
             if time > end.0 {
                 return None;
             }
-            if self.run_at >= self.announced {
-                self.announce(&mut touch);
-            }
+            self.announce(&mut touch);
+            self.timers.scout();
             self.run_at += 1;
             let what = key as u32;
             let event = if what & TIMER == 0 {
@@ -373,16 +373,16 @@ impl Merged {
     /// Shows the next events of the run to `touch`.
     #[inline(always)]
     fn announce(&mut self, touch: &mut impl FnMut(&Event)) {
-        let upto = (self.run_at + BATCH).min(self.run.len());
-        for &key in &self.run[self.run_at..upto] {
-            let what = key as u32;
+        let upto = (self.run_at + AHEAD).min(self.run.len());
+        while self.announced < upto {
+            let what = self.run[self.announced] as u32;
+            self.announced += 1;
             if what & TIMER == 0 {
                 touch(self.chunks.get(what));
             } else {
                 touch(&self.timers.event(what & !TIMER));
             }
         }
-        self.announced = upto;
     }
 
     /// Makes the next bucket the run, if it begins at or before `end`. Whether there is a new run.
@@ -406,6 +406,7 @@ impl Merged {
                         continue;
                     }
                     self.horizon = self.rings.opened_up_to();
+                    self.timers.scout_from(self.rings.next_list());
                     self.sort_run();
                     self.pace.buckets += 1;
                     return true;

@@ -218,6 +218,13 @@ impl Rings {
         Opened::Nothing(u64::MAX)
     }
 
+    /// The first timer of the next bucket in use, if that is one of the finest.
+    pub fn next_list(&self) -> u32 {
+        let finest = &self.levels[0];
+        let next = finest.next_used(self.next, finest.end);
+        next.map_or(NONE, |number| finest.lists[number as usize & MASK])
+    }
+
     /// Takes the contents of every bucket.
     pub fn take_all(&mut self, spill: &mut Vec<Contents>) {
         for level in &mut self.levels {
