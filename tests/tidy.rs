@@ -23,6 +23,9 @@ const FORBIDDEN: [(&str, &str, &str); 4] = [
 /// rows of tables, which cannot be broken, are let through.
 const LINE_MAX: usize = 110;
 
+/// A file that holds messages word for word, of whatever length they are.
+const SNAPSHOTS: &str = "tests/scenario_errors.rs";
+
 /// What must not appear in the source, and where it may all the same.
 const BANNED: [Ban; 12] = [
     Ban { word: "HashMap", why: "its order is random", allowed: &[] },
@@ -267,7 +270,7 @@ fn lines_are_not_too_long() {
         for (n, line) in read(&path).lines().enumerate() {
             let length = line.chars().count();
             let unbreakable = line.contains('"') || line.trim_end().ends_with('|');
-            if length > LINE_MAX && !unbreakable {
+            if length > LINE_MAX && !unbreakable && !path.ends_with(SNAPSHOTS) {
                 let file = shown(&path, "");
                 complaints.push(format!("{file}:{}: {length} characters", n + 1));
             }

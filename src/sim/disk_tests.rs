@@ -1,3 +1,5 @@
+//! Tests of the disk: what is durable when, what each fault leaves, and what operations cost.
+
 use super::*;
 use crate::base::Streams;
 use redb::StorageBackend;
