@@ -127,13 +127,13 @@ fn a_long_file_waits_for_versions_and_is_entered_whole() {
     let mut bench = Bench::new(nt40());
     bench.disk_works = false;
     let lines: Vec<String> =
-        (0..1000).map(|n| format!("10.1.{}.{} HOST{n}", n / 250, n % 250 + 1)).collect();
+        (0..25_000).map(|n| format!("10.1.{}.{} HOST{n}", n / 250, n % 250 + 1)).collect();
     import(&mut bench, &lines.join("\n"));
     let first = bench.server.core().names.len();
-    assert!(first < 3000 && first > 900, "{first}");
+    assert!(first < 75_000 && first > 60_000, "{first}");
     bench.disk_works = true;
     bench.durable();
-    assert_eq!(bench.server.core().names.len(), 3000);
+    assert_eq!(bench.server.core().names.len(), 75_000);
 }
 
 #[test]
