@@ -6,8 +6,8 @@
 
 use super::digest::hash_path;
 use super::time::SimDuration;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// The streams of one run.
 #[derive(Copy, Clone, Debug)]

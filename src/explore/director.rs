@@ -41,10 +41,6 @@ mod kind {
     pub const MASK: u32 = 0xFF00_0000;
 }
 
-/// How long a reboot keeps a host down when the scenario does not say: power-on self test and loading,
-/// on top of the boot time.
-const REBOOT_TAKES: SimDuration = SimDuration::from_secs(60);
-
 /// Why a look-up was made.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) struct Asked {
@@ -58,7 +54,18 @@ pub(super) struct Asked {
 #[derive(Clone, Debug, Default)]
 struct Undo {
     rules: Vec<RuleId>,
-    drifts: Vec<(HostRef, i32)>,
+}
+
+/// What faults that overlap are doing to one host.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    /// Faults that keep it down.
+    down: u32,
+    /// Whether it is to run when none of them does any more.
+    to_boot: bool,
+    paused: u32,
+    full: u32,
+    slow: Vec<u32>,
 }
 
 /// Where the parts of a plan are in the world.
@@ -80,6 +87,7 @@ pub(super) struct Director {
     places: Places,
     occurrences: Vec<Occurrence>,
     undo: Vec<Undo>,
+    held: BTreeMap<HostRef, Held>,
     links_down: Vec<u32>,
     routers_down: Vec<u32>,
     /// By workload: the stream of each of its hosts, in the workload's order.
@@ -110,6 +118,7 @@ impl Director {
             .collect();
         Director {
             undo: vec![Undo::default(); occurrences.len()],
+            held: BTreeMap::new(),
             links_down: vec![0; plan.links.len()],
             routers_down: vec![0; plan.routers.len()],
             packets: vec![(0, None); occurrences.len()],
@@ -214,6 +223,13 @@ impl Director {
 
     fn boot<S: Scheduler>(&mut self, host: HostRef, world: &mut World, sched: &mut S) {
         let id = HostId(host.0);
+        if let Some(held) = self.held.get_mut(&host)
+            && held.down > 0
+        {
+            // It starts when the last fault that keeps it down is over.
+            held.to_boot = true;
+            return;
+        }
         if matches!(world.host(id).life(), Life::ShuttingDown | Life::Paused) {
             // Whoever presses the button does not wait for a machine that hangs.
             world.kill(id, Death::PowerCut, sched);
@@ -284,12 +300,15 @@ impl Director {
             WorkloadKind::Churn { every, off_for, clean, until, .. } if now < *until => {
                 let off = stream.duration(off_for.low, off_for.high).max(SimDuration(1));
                 let id = HostId(host.0);
-                match clean {
-                    true => world.shut_down(id, sched),
-                    false => world.kill(id, Death::PowerCut, sched),
+                // Whoever is off, starting or frozen already is left alone.
+                if world.host(id).life() == Life::On {
+                    match clean {
+                        true => world.shut_down(id, sched),
+                        false => world.kill(id, Death::PowerCut, sched),
+                    }
+                    let back = (now + off).min((*until).max(now));
+                    sched.schedule(back, actor, kind::BACK | index as u32);
                 }
-                let back = (now + off).min((*until).max(now));
-                sched.schedule(back, actor, kind::BACK | index as u32);
                 next = Some(off + stream.exponential(*every));
             }
             WorkloadKind::Roaming { to, every, until, .. } if now < *until => {
@@ -320,6 +339,13 @@ impl Director {
     }
 }
 
+/// The slowest of the faults that slow a disk counts.
+fn set_slow(factors: &[u32], world: &World, id: HostId) {
+    if let Some(server) = world.host(id).server() {
+        server.disk().set_slow(factors.iter().copied().max().unwrap_or(1));
+    }
+}
+
 /// The first host address of a subnet that nobody has.
 fn free_address(world: &World, subnet: SubnetId) -> Option<Ipv4Addr> {
     let (_, prefix) = world.net.subnet(subnet);
@@ -338,40 +364,109 @@ impl Director {
         self.packets[index].0 = world.net.totals().sent;
         let mut undo = Undo::default();
         for &host in &occurrence.hosts {
-            let id = HostId(host.0);
-            match &fault.kind {
-                FaultKind::Crash(_) => world.kill(id, Death::Crash, sched),
-                FaultKind::PowerCut(_) => world.kill(id, Death::PowerCut, sched),
-                FaultKind::Wipe(_) => world.kill(id, Death::Wipe, sched),
-                FaultKind::Pause(_) => world.pause(id, sched),
-                FaultKind::Reboot(_) => world.shut_down(id, sched),
-                FaultKind::ClockJump { by_ns, .. } => world.clock_jump(id, *by_ns, sched),
-                FaultKind::ClockDrift { ppb, .. } => {
-                    let drift = (*ppb).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
-                    undo.drifts.push((host, world.clock_drift(id, drift, sched)));
-                }
-                FaultKind::SlowDisk { factor, .. } => {
-                    if let Some(server) = world.host(id).server() {
-                        server.disk().set_slow(*factor);
-                    }
-                }
-                FaultKind::FullDisk(_) => {
-                    if let Some(server) = world.host(id).server() {
-                        server.disk().set_full(true);
-                    }
-                }
-                _ => {}
-            }
+            self.begin_host(&fault.kind, host, occurrence.until.is_some(), world, sched);
         }
         self.begin_network(&fault.kind, &fault.label, index, now, world, &mut undo);
         self.undo[index] = undo;
-        let until = match (&fault.kind, occurrence.until) {
-            (FaultKind::Reboot(_), None) => Some(now + REBOOT_TAKES),
-            (_, until) => until,
-        };
-        if let Some(until) = until {
+        if let Some(until) = occurrence.until {
             let actor = self.places.fault_actors[occurrence.fault.index()];
             sched.schedule(until, actor, kind::END | index as u32);
+        }
+    }
+
+    fn begin_host<S: Scheduler>(
+        &mut self,
+        fault: &FaultKind,
+        host: HostRef,
+        ends: bool,
+        world: &mut World,
+        sched: &mut S,
+    ) {
+        let id = HostId(host.0);
+        let was_on = world.host(id).life() != Life::Off;
+        let held = self.held.entry(host).or_default();
+        let death = match fault {
+            FaultKind::Crash(_) => Some(Death::Crash),
+            FaultKind::PowerCut(_) => Some(Death::PowerCut),
+            FaultKind::Wipe(_) => Some(Death::Wipe),
+            FaultKind::Reboot(_) => Some(Death::ShutDown),
+            _ => None,
+        };
+        match fault {
+            _ if death.is_some() => {
+                held.down += u32::from(ends);
+                held.to_boot |= was_on && ends;
+            }
+            FaultKind::Pause(_) => {
+                held.paused += 1;
+                world.pause(id, sched);
+            }
+            FaultKind::ClockJump { by_ns, .. } => world.clock_jump(id, *by_ns, sched),
+            FaultKind::ClockDrift { ppb, .. } => world.clock_drift(id, *ppb, sched),
+            FaultKind::SlowDisk { factor, .. } => {
+                held.slow.push(*factor);
+                set_slow(&held.slow, world, id);
+            }
+            FaultKind::FullDisk(_) => {
+                held.full += 1;
+                if let Some(server) = world.host(id).server() {
+                    server.disk().set_full(true);
+                }
+            }
+            _ => {}
+        }
+        match death {
+            Some(Death::ShutDown) => world.shut_down(id, sched),
+            Some(how) => world.kill(id, how, sched),
+            None => {}
+        }
+    }
+
+    fn end_host<S: Scheduler>(
+        &mut self,
+        fault: &FaultKind,
+        host: HostRef,
+        world: &mut World,
+        sched: &mut S,
+    ) {
+        let id = HostId(host.0);
+        let held = self.held.entry(host).or_default();
+        match fault {
+            FaultKind::Crash(_)
+            | FaultKind::PowerCut(_)
+            | FaultKind::Wipe(_)
+            | FaultKind::Reboot(_) => {
+                held.down -= 1;
+                if held.down == 0 && std::mem::take(&mut held.to_boot) {
+                    self.boot(host, world, sched);
+                }
+            }
+            FaultKind::Pause(_) => {
+                held.paused -= 1;
+                if held.paused == 0 {
+                    world.resume(id, sched);
+                }
+            }
+            FaultKind::ClockJump { by_ns, .. } => {
+                world.clock_jump(id, by_ns.saturating_neg(), sched);
+            }
+            FaultKind::ClockDrift { ppb, .. } => world.clock_drift(id, ppb.saturating_neg(), sched),
+            FaultKind::SlowDisk { factor, .. } => {
+                if let Some(place) = held.slow.iter().position(|f| f == factor) {
+                    held.slow.remove(place);
+                }
+                set_slow(&held.slow, world, id);
+            }
+            FaultKind::FullDisk(_) => {
+                held.full -= 1;
+                if held.full == 0 {
+                    if let Some(server) = world.host(id).server() {
+                        server.disk().set_full(false);
+                    }
+                    world.restart_service(id, sched);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -456,32 +551,9 @@ impl Director {
         for rule in undo.rules {
             world.net.end_rule(rule, now);
         }
-        for (host, drift) in undo.drifts {
-            world.clock_drift(HostId(host.0), drift, sched);
-        }
         let kind = &plan.faults[occurrence.fault.index()].kind;
         for &host in &occurrence.hosts {
-            let id = HostId(host.0);
-            match kind {
-                FaultKind::Crash(_)
-                | FaultKind::PowerCut(_)
-                | FaultKind::Wipe(_)
-                | FaultKind::Reboot(_) => self.boot(host, world, sched),
-                FaultKind::Pause(_) => world.resume(id, sched),
-                FaultKind::ClockJump { by_ns, .. } => world.clock_jump(id, -*by_ns, sched),
-                FaultKind::SlowDisk { .. } => {
-                    if let Some(server) = world.host(id).server() {
-                        server.disk().set_slow(1);
-                    }
-                }
-                FaultKind::FullDisk(_) => {
-                    if let Some(server) = world.host(id).server() {
-                        server.disk().set_full(false);
-                    }
-                    world.restart_service(id, sched);
-                }
-                _ => {}
-            }
+            self.end_host(kind, host, world, sched);
         }
         match kind {
             FaultKind::LinkDown(links) => {
@@ -538,7 +610,7 @@ impl Director {
                 let partners = super::build::partners(&plan, pull_from, push_to);
                 world.operate(HostId(server.0), OperatorAction::SetPartners(partners), sched);
             }
-            StepKind::Scavenge { server, force, .. } => {
+            StepKind::Scavenge { server, force } => {
                 world.operate(HostId(server.0), OperatorAction::Scavenge { force: *force }, sched);
             }
             StepKind::Roam { hosts, to, addresses } => {

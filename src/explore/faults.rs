@@ -13,6 +13,10 @@ use crate::scenario::{
 /// whole day stays below.
 const OCCURRENCES_MAX: usize = 100_000;
 
+/// How long a reboot keeps a host down when the scenario does not say: power-on self test and loading,
+/// on top of the boot time.
+const REBOOT_TAKES: SimDuration = SimDuration::from_secs(60);
+
 /// One occurrence of a fault.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Occurrence {
@@ -35,6 +39,8 @@ pub(super) fn occurrences(plan: &Plan, streams: Streams) -> Vec<Occurrence> {
         let mut lasts = streams.stream(&format!("fault/{}/lasts", fault.label));
         for from in begins(fault, plan.duration, &mut when) {
             let length = fault.lasts.map(|range| draw(range, &mut lasts));
+            let reboots = matches!(fault.kind, FaultKind::Reboot(_));
+            let length = length.or(reboots.then_some(REBOOT_TAKES));
             let hosts = target_of(&fault.kind).map_or(Vec::new(), |t| choose(t, &mut target));
             let until = length.map(|length| from + length);
             all.push(Occurrence { fault: FaultRef(index as u32), from, until, hosts });

@@ -86,7 +86,7 @@ impl Judge {
                     (What::Logged { id, .. }, _) => {
                         if let Condition::EventLogged { hosts, id: wanted } = condition
                             && u32::from(*id) == *wanted
-                            && hosts.contains(&HostRef(happening.host.0))
+                            && hosts.binary_search(&HostRef(happening.host.0)).is_ok()
                         {
                             signal.pulse(happening.at, true);
                         }
@@ -368,7 +368,7 @@ fn concerns(condition: &Condition, what: &What) -> bool {
             _ => false,
         },
         Condition::CurrentServer { .. } => {
-            matches!(what, What::ServerSwitched { .. } | What::Up | What::Down(_))
+            matches!(what, What::ServerSwitched { .. } | What::Up | What::Down(_) | What::Moved)
         }
         Condition::Registered { .. } => {
             matches!(what, What::Name { .. } | What::Up | What::Down(_))

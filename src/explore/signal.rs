@@ -107,9 +107,23 @@ impl Signal {
         if self.stretches.is_empty() {
             return (Verdict::NotJudged, "the moment it refers to never came".into());
         }
-        let each = self.stretches.iter().enumerate().map(|(i, &(from, until))| match &self.truth {
-            Truth::Level(changes) => judge_level(self.mode, changes, from, until, end),
-            Truth::Pulses(pulses) => judge_pulses(self.mode, &pulses[i], until, end),
+        let each = self.stretches.iter().enumerate().map(|(i, &(from, until))| {
+            if from > end {
+                return (Verdict::NotJudged, format!("the run ended before {from}"));
+            }
+            let judged = match &self.truth {
+                Truth::Level(changes) => judge_level(self.mode, changes, from, until, end),
+                Truth::Pulses(pulses) => judge_pulses(self.mode, &pulses[i], until, end),
+            };
+            let open = match self.mode {
+                Mode::Always | Mode::Never => judged.0 == Verdict::Pass,
+                Mode::Reach => judged.0 == Verdict::Fail,
+                Mode::Goal { .. } => false,
+            };
+            match open && until > end {
+                true => (Verdict::NotJudged, format!("the run ended at {end}, before {until}")),
+                false => judged,
+            }
         });
         let worst = each.reduce(|a, b| if b.0 > a.0 { b } else { a });
         worst.unwrap_or((Verdict::NotJudged, String::new()))
@@ -145,7 +159,7 @@ fn judge_level(
     match mode {
         Mode::Always | Mode::Never => {
             let wanted = mode == Mode::Always;
-            match held(changes, !wanted, from, until).next() {
+            match held(changes, !wanted, from, until.min(end)).next() {
                 None => (Verdict::Pass, format!("from {from} to {until}")),
                 Some((at, back)) => {
                     let lasted = back.since(at);
@@ -153,7 +167,7 @@ fn judge_level(
                 }
             }
         }
-        Mode::Reach => match held(changes, true, from, until).next() {
+        Mode::Reach => match held(changes, true, from, until.min(end)).next() {
             Some((at, _)) => (Verdict::Pass, format!("reached at {at}")),
             None => (Verdict::Fail, format!("not once from {from} to {until}")),
         },

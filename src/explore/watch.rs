@@ -19,6 +19,10 @@ use std::sync::Arc;
 
 /// A right answer later than this is one a user waited for.
 const SLOW_AFTER: SimDuration = SimDuration::from_secs(1);
+/// Occurrences of faults that get measures of their own; a fault every second has too many to read.
+const MEASURED_OCCURRENCES_MAX: usize = 200;
+/// How many occurrences are looked at, from the latest back, to find the one that still lasts.
+const OVERLAPS_MAX: usize = 64;
 /// Notable events kept; a storm has thousands of the same.
 const NOTABLE_MAX: usize = 400;
 /// A failed look-up or a wrong answer counts against the latest fault if that ended less than this ago.
@@ -283,11 +287,14 @@ impl Watch {
     }
 
     fn switched(&mut self, from: Ipv4Addr, at: SimTime, world: &World, occurrences: &[Occurrence]) {
-        let Some(index) = latest(occurrences, at) else { return };
-        let occurrence = &occurrences[index];
-        let hit = occurrence.hosts.iter().any(|h| world.host(HostId(h.0)).address() == from);
-        if hit && occurrence.until.is_none_or(|until| at <= until) {
-            self.damage[index].detect.record_duration(at.since(occurrence.from));
+        let begun = occurrences.partition_point(|o| o.from <= at);
+        let recent = begun.saturating_sub(OVERLAPS_MAX)..begun;
+        let hit = |o: &Occurrence| {
+            o.until.is_none_or(|until| at <= until)
+                && o.hosts.iter().any(|h| world.host(HostId(h.0)).address() == from)
+        };
+        if let Some(index) = recent.rev().find(|&index| hit(&occurrences[index])) {
+            self.damage[index].detect.record_duration(at.since(occurrences[index].from));
         }
     }
 
@@ -296,7 +303,8 @@ impl Watch {
         let Some(wins) = world.host(HostId(host.0)).server().and_then(|s| s.wins()) else { return };
         let looks = &mut self.servers[s].1.looks;
         for record in wins.core().names.iter() {
-            if let RecordLook::Active(look) = RecordLook::of(Some(record)) {
+            // A released record counts as its partners still see it.
+            if let RecordLook::Active(look) | RecordLook::Released(look) = RecordLook::of(Some(record)) {
                 looks.insert(record.name, look);
             }
         }
@@ -308,7 +316,7 @@ impl Watch {
         let Some(s) = self.server(host) else { return };
         let known = &mut self.servers[s].1.looks;
         let (before, after) = match looks {
-            RecordLook::Released => return,
+            RecordLook::Released(_) => return,
             RecordLook::Active(look) => (known.insert(name, look), Some(look)),
             RecordLook::Gone => (known.remove(&name), None),
         };
@@ -481,8 +489,9 @@ impl Watch {
         world: &World,
         out: &mut Vec<Measure>,
     ) {
-        for (index, occurrence) in occurrences.iter().enumerate() {
-            let label = self.label(index, occurrences);
+        let labels = self.labels(occurrences);
+        for (index, occurrence) in occurrences.iter().enumerate().take(MEASURED_OCCURRENCES_MAX) {
+            let label = &labels[index];
             let damage = &self.damage[index];
             let named = |what: &str| format!("fault.{label}.{what}");
             out.extend(damage.detect.measure(named("detect_time")));
@@ -507,15 +516,20 @@ impl Watch {
         }
     }
 
-    /// A fault's label, numbered if it happens more than once.
-    fn label(&self, index: usize, occurrences: &[Occurrence]) -> String {
-        let fault = occurrences[index].fault;
-        let label = self.plan.faults[fault.index()].label.replace(' ', "-");
-        let of_it = |o: &&Occurrence| o.fault == fault;
-        match occurrences.iter().filter(of_it).count() {
-            1 => label,
-            _ => format!("{label}.{}", occurrences[..index].iter().filter(of_it).count() + 1),
-        }
+    /// Each occurrence's label: the fault's, numbered if it happens more than once.
+    fn labels(&self, occurrences: &[Occurrence]) -> Vec<String> {
+        let mut total = vec![0usize; self.plan.faults.len()];
+        occurrences.iter().for_each(|o| total[o.fault.index()] += 1);
+        let mut seen = vec![0usize; self.plan.faults.len()];
+        let label = |o: &Occurrence| {
+            let label = self.plan.faults[o.fault.index()].label.replace(' ', "-");
+            seen[o.fault.index()] += 1;
+            match total[o.fault.index()] {
+                1 => label,
+                _ => format!("{label}.{}", seen[o.fault.index()]),
+            }
+        };
+        occurrences.iter().map(label).collect()
     }
 
     /// What the charts draw.
@@ -617,11 +631,14 @@ fn probe_values(probe: &ProbePlan, watch: &mut ProbeWatch, world: &World) -> Vec
     }
 }
 
-/// The latest occurrence begun by `at` whose aftermath still lasts.
+/// The latest occurrence begun by `at` that still lasts, or else whose aftermath does.
 fn latest(occurrences: &[Occurrence], at: SimTime) -> Option<usize> {
-    let index = occurrences.partition_point(|o| o.from <= at).checked_sub(1)?;
-    let over = occurrences[index].until.is_some_and(|until| at > until + AFTERMATH);
-    (!over).then_some(index)
+    let begun = occurrences.partition_point(|o| o.from <= at);
+    let within = |more: SimDuration| {
+        let recent = begun.saturating_sub(OVERLAPS_MAX)..begun;
+        recent.rev().find(|&i| occurrences[i].until.is_none_or(|until| at <= until + more))
+    };
+    within(SimDuration::ZERO).or_else(|| within(AFTERMATH))
 }
 
 /// About two hundred windows a run, of a length a clock shows.

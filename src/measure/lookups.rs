@@ -198,7 +198,7 @@ impl Lookups {
         series: &mut Vec<Series>,
     ) {
         let mut points = Vec::new();
-        for (index, row) in self.windows.chunks(self.sites.len()).enumerate() {
+        for (index, row) in self.windows.chunks(self.sites.len().max(1)).enumerate() {
             let (mut right, mut judged) = (0u64, 0u64);
             for (_, w) in row.iter().enumerate().filter(|(site, _)| wanted(*site)) {
                 right += u64::from(good(w));

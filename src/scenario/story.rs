@@ -337,8 +337,6 @@ pub enum StepKind {
     Scavenge {
         /// At this server.
         server: HostRef,
-        /// Whether replicas are verified too, whatever their age.
-        verify: bool,
         /// Whether the three days of uptime before deleting replica tombstones are waived.
         force: bool,
     },

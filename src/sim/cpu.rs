@@ -141,6 +141,11 @@ impl<T> Cpu<T> {
         self.busy.take().map(|job| (job.work, job.item))
     }
 
+    /// Whether work is in hand.
+    pub fn is_busy(&self) -> bool {
+        self.busy.is_some()
+    }
+
     /// How many items wait in a queue.
     pub fn waiting(&self, queue: usize) -> usize {
         self.queues[queue].len()

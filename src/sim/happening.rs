@@ -92,8 +92,9 @@ pub struct LookedUp {
 pub enum RecordLook {
     /// It would be answered; the number stands for name, kind and addresses.
     Active(u64),
-    /// Its own server has released it: partners cannot know (MS-WINSRA 3.2.5.1).
-    Released,
+    /// Its own server has released it, and partners cannot know (MS-WINSRA 3.2.5.1): the number is what
+    /// it was while active.
+    Released(u64),
     /// Nobody would be told of it.
     Gone,
 }
@@ -103,20 +104,61 @@ impl RecordLook {
     pub fn of(record: Option<&NameRecord>) -> RecordLook {
         let Some(record) = record else { return RecordLook::Gone };
         match record.state {
-            RecordState::Released => RecordLook::Released,
+            RecordState::Released => RecordLook::Released(fingerprint(record)),
             RecordState::Tombstone => RecordLook::Gone,
-            RecordState::Active => {
-                // Members are combined without regard to order: it differs between servers (Q167365).
-                let addresses = match record.kind {
-                    NameKind::Group => 0,
-                    _ => record
-                        .addresses()
-                        .fold(0u64, |sum, a| sum.wrapping_add(hash_bytes(&a.octets()))),
-                };
-                let kind = record.kind as u64 + 1;
-                let name = hash_bytes(record.name.as_bytes()) ^ hash_bytes(record.scope.as_bytes());
-                RecordLook::Active(name.wrapping_mul(2 * kind + 1) ^ addresses)
-            }
+            RecordState::Active => RecordLook::Active(fingerprint(record)),
         }
+    }
+}
+
+/// A number for name, kind and addresses together, so mixed that the exclusive or of many records tells
+/// any two databases apart.
+fn fingerprint(record: &NameRecord) -> u64 {
+    // Members are combined without regard to order: it differs between servers (Q167365).
+    let addresses = match record.kind {
+        NameKind::Group => 0,
+        _ => record.addresses().fold(0u64, |sum, a| sum.wrapping_add(hash_bytes(&a.octets()))),
+    };
+    let mut bytes = [0u8; 40];
+    bytes[..16].copy_from_slice(record.name.as_bytes());
+    bytes[16..24].copy_from_slice(&hash_bytes(record.scope.as_bytes()).to_le_bytes());
+    bytes[24..32].copy_from_slice(&(record.kind as u64).to_le_bytes());
+    bytes[32..].copy_from_slice(&addresses.to_le_bytes());
+    hash_bytes(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::WallTime;
+    use crate::wins::{Member, Members, Origin, Owner, VersionId};
+
+    fn look(name: &str, last: u8) -> u64 {
+        let address = Ipv4Addr::new(10, 0, 0, last);
+        let owner = Owner(Ipv4Addr::new(10, 0, 0, 1));
+        let name = name.parse().expect("a name");
+        let stamp = WallTime::NEVER;
+        let record = NameRecord {
+            name,
+            scope: Default::default(),
+            kind: NameKind::Unique,
+            state: RecordState::Active,
+            origin: Origin::Dynamic,
+            owner,
+            version: VersionId(1),
+            members: [Member { address, owner, stamp }].into_iter().collect(),
+            stamp,
+            node_type: Default::default(),
+        };
+        match RecordLook::of(Some(&record)) {
+            RecordLook::Active(look) => look,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn names_that_swap_or_share_their_addresses_do_not_cancel_out() {
+        assert_ne!(look("A", 5) ^ look("B", 6), look("A", 6) ^ look("B", 5));
+        assert_ne!(look("A", 5) ^ look("B", 5), look("A", 6) ^ look("B", 6));
     }
 }

@@ -178,6 +178,12 @@ impl World {
 
     /// An administrator does something at a server. Nothing if the service does not run.
     pub fn operate<S: Scheduler>(&mut self, id: HostId, action: OperatorAction, sched: &mut S) {
+        // Partners are configuration: they outlive the service.
+        if let (OperatorAction::SetPartners(partners), Some(server)) =
+            (&action, &mut self.hosts[id.0 as usize].server)
+        {
+            server.install.config.partners.clone_from(partners);
+        }
         if self.hosts[id.0 as usize].life == Life::On {
             self.wins_input(id.0 as usize, WinsInput::Operator(action), sched);
             self.rearm(id.0 as usize, sched);
@@ -363,8 +369,8 @@ impl World {
         match store.commit() {
             Ok(_) => {
                 server.in_flight = Some(server.handed);
-                let done = server.disk.submit(sched.now()).unwrap_or(sched.now());
-                sched.arm(server.disk_timer, done);
+                server.disk_done = server.disk.submit(sched.now()).unwrap_or(sched.now());
+                sched.arm(server.disk_timer, server.disk_done);
             }
             Err(error) => self.wins_failed(h, &error.to_string(), sched),
         }
@@ -436,7 +442,8 @@ impl World {
                 return;
             }
         };
-        // What opening wrote (a new file, a repair) is on the disk before the service answers.
+        // What opening wrote (a new file, a repair) goes into the disk's queue before everything the service
+        // will write.
         server.disk.submit(sched.now());
         let is_new = loaded.records.is_empty();
         let mut config = server.install.config.clone();
@@ -487,19 +494,19 @@ impl World {
 
     pub(super) fn server_gone<S: Scheduler>(&mut self, h: usize, how: Death, sched: &mut S) {
         let ran = self.hosts[h].server.as_ref().is_some_and(|s| s.wins.is_some());
-        self.wins_gone(h, sched);
-        let Some(server) = &mut self.hosts[h].server else { return };
         let loss = match how {
             Death::ShutDown => None,
             Death::Crash => Some(DiskLoss::Crash),
             Death::PowerCut => Some(DiskLoss::PowerCut),
             Death::Wipe => Some(DiskLoss::Wipe),
         };
-        if let Some(loss) = loss {
+        // The disk first: closing the database would write to it, which a dead machine does not.
+        if let (Some(loss), Some(server)) = (loss, &mut self.hosts[h].server) {
             let mut chance = self.streams.resume(server.disk_chance);
             server.disk.lose(loss, sched.now(), &mut chance);
             server.disk_chance = chance.rest();
         }
+        self.wins_gone(h, sched);
         if ran {
             self.tell(h, What::WinsDown, sched);
         }
@@ -518,9 +525,12 @@ impl World {
     pub(super) fn server_resumed<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
         let now = sched.now();
         if let Some(server) = &mut self.hosts[h].server {
-            sched.arm(server.cpu_timer, now);
+            if server.cpu.is_busy() {
+                sched.arm(server.cpu_timer, now);
+            }
             if server.in_flight.is_some() {
-                sched.arm(server.disk_timer, now);
+                // The disk went on meanwhile, and may not be done yet.
+                sched.arm(server.disk_timer, server.disk_done.max(now));
             }
             if server.commit_armed {
                 sched.arm(server.commit_timer, now);

@@ -53,6 +53,8 @@ pub struct ServerPart {
     pub(super) cpu_timer: TimerId,
     pub(super) disk: Disk,
     pub(super) disk_timer: TimerId,
+    /// When the disk is done with the commit in flight.
+    pub(super) disk_done: SimTime,
     pub(super) disk_chance: RestingStream,
     pub(super) commit_timer: TimerId,
     pub(super) commit_armed: bool,
@@ -81,6 +83,7 @@ impl ServerPart {
             cpu_timer: timers[0],
             disk: Disk::new(install.disk),
             disk_timer: timers[1],
+            disk_done: SimTime::ZERO,
             disk_chance,
             commit_timer: timers[2],
             commit_armed: false,

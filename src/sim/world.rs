@@ -446,7 +446,9 @@ impl World {
         self.net.set_interface_up(host.interface, true);
         if let Some(install) = &host.install {
             // Transaction ids start anywhere: two boots of a host must not repeat each other's.
-            let ids = (h as u16).wrapping_mul(0x9E37).wrapping_add(host.boots as u16);
+            let ids = (h as u16)
+                .wrapping_mul(0x9E37)
+                .wrapping_add((host.boots as u16).wrapping_mul(0x3D4D));
             host.nbt = Some(Box::new(NbtClient::new(
                 install.config.clone(),
                 &install.identity,
@@ -526,10 +528,11 @@ impl World {
             return;
         }
         self.hosts[h].life = Life::On;
+        self.server_resumed(h, sched);
+        self.learn_address(h, sched);
         for packet in std::mem::take(&mut self.hosts[h].parked) {
             self.receive(h, packet, false, sched);
         }
-        self.server_resumed(h, sched);
         self.on_timer(h, sched);
     }
 
@@ -555,12 +558,23 @@ impl World {
         (self.hosts[h].subnet, self.hosts[h].address) = (subnet, address);
         held.into_iter().for_each(|name| self.listen(h, name, true));
         self.tell(h, What::Moved, sched);
-        if let Some(install) = &self.hosts[h].install {
-            let servers = install.servers.clone();
-            self.nbt_input(h, NbtInput::AddressChanged { address, servers: &servers }, sched);
+        if matches!(self.hosts[h].life, Life::On | Life::ShuttingDown) {
+            self.learn_address(h, sched);
             self.rearm(h, sched);
         }
         Ok(())
+    }
+
+    /// NetBT learns that its host has another address; one that stands still learns it when it goes on.
+    fn learn_address<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let address = self.hosts[h].address;
+        let knows = self.hosts[h].nbt.as_ref().is_none_or(|nbt| nbt.address() == address);
+        if let Some(install) = &self.hosts[h].install
+            && !knows
+        {
+            let servers = install.servers.clone();
+            self.nbt_input(h, NbtInput::AddressChanged { address, servers: &servers }, sched);
+        }
     }
 
     /// Turns the hands of a host's clock.
@@ -569,12 +583,11 @@ impl World {
         self.rearm(id.0 as usize, sched);
     }
 
-    /// Changes the rate of a host's clock; returns the rate before.
-    pub fn clock_drift<S: Scheduler>(&mut self, id: HostId, drift: i32, sched: &mut S) -> i32 {
+    /// Makes a host's clock gain so many nanoseconds a second more than now.
+    pub fn clock_drift<S: Scheduler>(&mut self, id: HostId, more: i64, sched: &mut S) {
         let clock = &mut self.hosts[id.0 as usize].clock;
-        let before = clock.drift();
-        clock.set_drift(sched.now(), drift);
-        before
+        let drift = i64::from(clock.drift()).saturating_add(more);
+        clock.set_drift(sched.now(), drift.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32);
     }
 
     /// A program, service or user on a host asks something of its NetBT. Nothing if the host is not on.

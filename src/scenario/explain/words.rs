@@ -249,10 +249,9 @@ impl Words<'_> {
                 let all = if all.is_empty() { "has no partners".into() } else { all.join("; ") };
                 format!("{} from now on: {all}", self.host(*server))
             }
-            StepKind::Scavenge { server, verify, force } => {
-                let verify = if *verify { ", verifying all replicas" } else { "" };
+            StepKind::Scavenge { server, force } => {
                 let force = if *force { ", whatever its uptime" } else { "" };
-                format!("{} scavenges{verify}{force}", self.host(*server))
+                format!("{} scavenges{force}", self.host(*server))
             }
             StepKind::Roam { hosts, to, addresses } => {
                 let subnet = &self.plan.subnets[to.index()].name;

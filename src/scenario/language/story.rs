@@ -191,7 +191,6 @@ static SCAVENGE: Spec = spec(
     "a scavenging pass",
     &[
         must("server", Ref("WINS server"), "Where."),
-        key("verify", Switch, "Whether replicas are verified whatever their age. Default false."),
         key("force", Switch, "Whether the uptime rule is waived. Default false."),
     ],
 );

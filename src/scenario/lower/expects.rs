@@ -15,6 +15,9 @@ use crate::scenario::values;
 
 const ALL: Odds = Odds { numerator: 1, denominator: 1 };
 
+/// A kind of expectation that holds over a period.
+type MakeKind = fn(Period) -> ExpectKind;
+
 impl Build<'_> {
     pub(super) fn expects(&mut self) {
         for (node, table) in self.listed("expect") {
@@ -47,7 +50,7 @@ impl Build<'_> {
             self.mistake(node.span, "it ends before it begins");
         }
         let period = Period { from, until };
-        let kinds: [(&str, fn(Period) -> ExpectKind); 3] = [
+        let kinds: [(&str, MakeKind); 3] = [
             ("never", ExpectKind::Never),
             ("always", ExpectKind::Always),
             ("reach", ExpectKind::Reach),

@@ -233,7 +233,7 @@ impl Build<'_> {
     fn scope(&mut self, node: &Node) -> Option<PacketScope> {
         let names: Vec<&str> = node.items().iter().filter_map(Node::text).collect();
         let link = |n: &&str| self.plan.links.iter().any(|l| l.name == **n);
-        if !names.is_empty() && names.iter().all(|n| link(&n)) {
+        if !names.is_empty() && names.iter().all(link) {
             return Some(PacketScope::Links(self.link_refs(node)));
         }
         let subnets: Vec<_> = names.iter().filter_map(|n| self.subnet_named(n)).collect();

@@ -93,7 +93,6 @@ impl Build<'_> {
             }
             "scavenge" => StepKind::Scavenge {
                 server: server?,
-                verify: table.switch("verify").unwrap_or(false),
                 force: table.switch("force").unwrap_or(false),
             },
             _ => return None,
