@@ -304,7 +304,9 @@ impl Watch {
         let looks = &mut self.servers[s].1.looks;
         for record in wins.core().names.iter() {
             // A released record counts as its partners still see it.
-            if let RecordLook::Active(look) | RecordLook::Released(look) = RecordLook::of(Some(record)) {
+            if let RecordLook::Active(look) | RecordLook::Released(look) =
+                RecordLook::of(Some(record))
+            {
                 looks.insert(record.name, look);
             }
         }

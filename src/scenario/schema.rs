@@ -156,11 +156,9 @@ mod tests {
     /// Every table below a kind.
     fn tables(kind: &Kind, found: &mut Vec<&'static Spec>) {
         match kind {
-            Kind::Table(spec) => {
-                if !found.iter().any(|s| std::ptr::eq(*s, *spec)) {
-                    found.push(spec);
-                    spec.all_keys().for_each(|key| tables(&key.kind, found));
-                }
+            Kind::Table(spec) if !found.iter().any(|s| std::ptr::eq(*s, *spec)) => {
+                found.push(spec);
+                spec.all_keys().for_each(|key| tables(&key.kind, found));
             }
             Kind::List(kind) | Kind::Named(_, kind) => tables(kind, found),
             Kind::Either(kinds) => kinds.iter().for_each(|kind| tables(kind, found)),

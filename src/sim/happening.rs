@@ -131,7 +131,7 @@ fn fingerprint(record: &NameRecord) -> u64 {
 mod tests {
     use super::*;
     use crate::base::WallTime;
-    use crate::wins::{Member, Members, Origin, Owner, VersionId};
+    use crate::wins::{Member, Origin, Owner, VersionId};
 
     fn look(name: &str, last: u8) -> u64 {
         let address = Ipv4Addr::new(10, 0, 0, last);
