@@ -42,7 +42,7 @@ fn once(name: &str, plan: &Arc<Plan>) -> RunResult {
 }
 
 /// What is wrong with a scenario, in words, and how its run came out.
-fn examine(path: &PathBuf) -> (Vec<String>, Option<(Run, Outcome)>) {
+fn examine(path: &Path) -> (Vec<String>, Option<(Run, Outcome)>) {
     let name = path.display().to_string();
     let plan = match load_file(path, &[]) {
         Ok(plan) => Arc::new(plan),
@@ -76,7 +76,7 @@ fn every_shipped_scenario_holds_and_is_reproducible() {
     let files = shipped();
     assert!(files.len() >= 9, "only {} scenarios found", files.len());
     let (mut wrong, mut outcomes) = (Vec::new(), BTreeMap::new());
-    for (complaints, outcome) in on_two_threads(&files, examine) {
+    for (complaints, outcome) in on_two_threads(&files, |path| examine(path)) {
         wrong.extend(complaints);
         outcomes.extend(outcome);
     }
