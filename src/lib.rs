@@ -8,25 +8,25 @@
 #![forbid(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
-/// Time, chance, digests and the shape of a machine: what every other module stands on.
+// Time, chance, digests and the shape of a machine: what every other module stands on.
 pub mod base;
-/// The command line.
+// The command line.
 pub mod cli;
-/// Running scenarios: faults, workloads and operators as actors, measuring, judging, one seed or twice.
+// Running scenarios: faults, workloads and operators as actors, measuring, judging, one seed or twice.
 pub mod explore;
-/// What is observed and judged: series, histograms, convergence, expectations.
+// What is observed and judged: series, histograms, convergence, expectations.
 pub mod measure;
-/// The NetBT client: claims, defends, refreshes, releases and resolves names.
+// The NetBT client: claims, defends, refreshes, releases and resolves names.
 pub mod nbt;
-/// The simulated network: subnets, routers, links, datagrams, streams and faults on packets.
+// The simulated network: subnets, routers, links, datagrams, streams and faults on packets.
 pub mod net;
-/// What people read: summary, charts, captures, tables.
+// What people read: summary, charts, captures, tables.
 pub mod report;
-/// Scenario files: schema, pointed errors, expansion into a plan.
+// Scenario files: schema, pointed errors, expansion into a plan.
 pub mod scenario;
-/// The event loop, and the hosts it runs: clock, processor, disk, life and death.
+// The event loop, and the hosts it runs: clock, processor, disk, life and death.
 pub mod sim;
-/// The WINS server: registration, query, challenge, scavenging, replication, store.
+// The WINS server: registration, query, challenge, scavenging, replication, store.
 pub mod wins;
-/// Bytes to values and back, without state: NetBIOS names, name service, WINS replication.
+// Bytes to values and back, without state: NetBIOS names, name service, WINS replication.
 pub mod wire;

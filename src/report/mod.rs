@@ -12,7 +12,7 @@ mod json;
 mod output;
 mod page;
 mod parquet;
-/// Captures of simulated packets.
+// Captures of simulated packets.
 pub mod pcapng;
 mod summary;
 mod ticks;

@@ -23,7 +23,7 @@ mod record;
 mod record_bytes;
 mod registration;
 mod release;
-/// Replication with partners: associations, pulls, push triggers and the conflict rules.
+// Replication with partners: associations, pulls, push triggers and the conflict rules.
 pub mod replication;
 mod reply;
 mod scavenge;

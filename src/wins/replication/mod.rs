@@ -15,7 +15,7 @@
 //!
 //! Not done: multicast discovery, PersonaNonGrata lists, the "raise your version" request of NT 3.5.
 
-/// Conflict rules: what becomes of a replica that meets a stored record.
+// Conflict rules: what becomes of a replica that meets a stored record.
 pub mod conflict;
 
 mod apply;
