@@ -2,8 +2,8 @@
 //!
 //! With a hundred thousand hosts an event waits for its target, its packet and its lane longer than it runs.
 //! Reading them ahead (`black_box`) makes those waits overlap, but a read has to complete before the
-//! instructions behind it can; a hint does not. `benches/net.rs` with 100,000 hosts runs about half as fast again
-//! with it (`results/net-2026-11-22`).
+//! instructions behind it can; a hint does not. `benches/net.rs` with 100,000 hosts runs about half as fast
+//! again with it (`results/net-2026-11-22`).
 
 /// Asks for the cache line in which `value` begins. Has no effect on what the program computes.
 #[inline(always)]
