@@ -35,6 +35,7 @@ fn name_service_bytes(file: &str) -> Vec<u8> {
     found.unwrap_or_else(|| panic!("no sample {file}")).1
 }
 
+// rule: wire/encoded-name, wire/nb-entry, wire/rr-types
 #[test]
 fn name_service_messages_are_the_golden_bytes() {
     for (file, bytes) in samples::name_service() {
@@ -72,6 +73,7 @@ fn every_golden_file_is_used() {
     assert_eq!(known, there);
 }
 
+// rule: wire/message/*
 #[test]
 fn flags_words_and_frame_sizes_are_those_on_the_wire() {
     let expected: [(&str, u16, usize); 24] = [
@@ -241,6 +243,7 @@ fn response_len(records: Vec<ReplicaRecord>) -> usize {
     encoded_message(&Message::records_response(1, records)).len()
 }
 
+// rule: repl-wire/record-sizes
 #[test]
 fn record_sizes_are_48_bytes_and_8_more_a_member() {
     let empty = response_len(Vec::new());
@@ -260,6 +263,8 @@ fn record_sizes_are_48_bytes_and_8_more_a_member() {
     assert_eq!(response_len(vec![unique; 1000]), 48_020 + 4);
 }
 
+// rule: repl-wire/start, repl-wire/stop, repl-wire/map-request, repl-wire/map-response
+// rule: repl-wire/records-request, repl-wire/records-response, repl-wire/notification
 #[test]
 fn packet_lengths_are_those_of_the_specification() {
     let expected = [

@@ -50,8 +50,8 @@ pub struct OwnChanges {
     pub urgent: u32,
 }
 
-/// A replica that wants the name of an own active record: the holder has to be asked (7.6.3 of
-/// MS-WINSRA's figures 4 to 8).
+/// A replica that wants the name of an own active record: the holder has to be asked
+/// (MS-WINSRA figures 4 to 8).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReplicaChallenge {
     /// The record that came in.

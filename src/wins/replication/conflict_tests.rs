@@ -120,6 +120,7 @@ fn check(version: WinsVersion, pack: u8, owner: Owner, columns: &Columns) {
     }
 }
 
+// rule: conflict/replica/*
 #[test]
 fn every_cell_against_a_replica() {
     check(WinsVersion::W2k3, 0, A, &REPLICA_W2K3);
@@ -127,6 +128,7 @@ fn every_cell_against_a_replica() {
     check(WinsVersion::Nt351, 2, A, &REPLICA_351);
 }
 
+// rule: conflict/own/*
 #[test]
 fn every_cell_against_our_own_record() {
     check(WinsVersion::W2k3, 0, OWN, &OWN_W2K3);

@@ -19,6 +19,7 @@ fn millis(bench: &Bench, before: usize) -> Vec<(u64, u8)> {
     queries.iter().map(|&(at, to, _)| (at.0 / 1_000_000, to.octets()[3])).collect()
 }
 
+// rule: challenge/hotfix, challenge/silence, challenge/message, register/outcome-free
 #[test]
 fn a_silent_holder_is_asked_after_500_1000_and_2000_ms_with_the_hotfix() {
     let (mut bench, before) = contested(nt40(), Unique, &[1]);
@@ -33,6 +34,7 @@ fn a_silent_holder_is_asked_after_500_1000_and_2000_ms_with_the_hotfix() {
     assert_eq!(bench.server.next_deadline(), Some(SimTime::ZERO + SimDuration::from_hours(72)));
 }
 
+// rule: challenge/original, challenge/silence
 #[test]
 fn before_the_hotfix_the_interval_stays_500_ms() {
     let profile = WinsProfile::new(WinsVersion::Nt40, 3);
@@ -46,6 +48,7 @@ fn before_the_hotfix_the_interval_stays_500_ms() {
     assert_eq!(bench.reply_since(sent, host(2)), Reply::Positive);
 }
 
+// rule: challenge/hotfix
 #[test]
 fn retries_and_interval_can_be_set() {
     // The example of Q173519: four retries at 1000 ms wait 1, 2, 4 and 8 seconds.
@@ -64,6 +67,7 @@ fn retries_and_interval_can_be_set() {
     assert_eq!(bench.reply_since(sent, host(2)), Reply::Positive);
 }
 
+// rule: challenge/each-address
 #[test]
 fn each_stored_address_is_asked_in_turn() {
     let profile = WinsProfile::new(WinsVersion::Nt40, 3);
@@ -75,6 +79,7 @@ fn each_stored_address_is_asked_in_turn() {
     assert_eq!(bench.describe("A", before), "Multihomed Active own kept [1, 5]");
 }
 
+// rule: ttl/wack
 #[test]
 fn the_wack_tells_how_long_to_wait_and_repeats_the_flags() {
     let (mut bench, _) = contested(nt40(), Multihomed, &[1, 5]);
@@ -84,8 +89,9 @@ fn the_wack_tells_how_long_to_wait_and_repeats_the_flags() {
     assert_eq!((record.ttl, record.rdata), (5 + 2 * 4, &[0x29, 0x00][..]));
 }
 
+// rule: register/outcome-free, challenge/negative
 #[test]
-fn row_3_6_outcome_negative_answer_frees_the_name() {
+fn outcome_negative_answer_frees_the_name() {
     let (mut bench, before) = contested(nt40(), Unique, &[1]);
     bench.register(2, "A", Unique);
     let sent = bench.sent.len();
@@ -94,8 +100,9 @@ fn row_3_6_outcome_negative_answer_frees_the_name() {
     assert_eq!(bench.describe("A", before), "Unique Active own new renewed [2]");
 }
 
+// rule: register/outcome-held, wire/rcode/act-err
 #[test]
-fn row_3_6_outcome_held_without_the_address_refuses() {
+fn outcome_held_without_the_address_refuses() {
     let (mut bench, before) = contested(nt40(), Unique, &[1]);
     bench.register(2, "A", Unique);
     let sent = bench.sent.len();
@@ -104,8 +111,9 @@ fn row_3_6_outcome_held_without_the_address_refuses() {
     assert_eq!(bench.describe("A", before), "Unique Active own kept [1]");
 }
 
+// rule: register/outcome-same-host, member/becomes-multihomed
 #[test]
-fn row_3_6_outcome_held_with_the_address_becomes_multihomed() {
+fn outcome_held_with_the_address_becomes_multihomed() {
     let (mut bench, before) = contested(nt40(), Multihomed, &[1, 5]);
     bench.register(2, "A", Unique);
     let sent = bench.sent.len();
@@ -120,8 +128,9 @@ fn row_3_6_outcome_held_with_the_address_becomes_multihomed() {
     assert_eq!(bench.describe("A", before), "Unique Active own kept [1]");
 }
 
+// rule: register/outcome-changed, challenge/frozen-record
 #[test]
-fn row_3_6_outcome_changed_meanwhile_refuses() {
+fn outcome_changed_meanwhile_refuses() {
     let (mut bench, _) = contested(nt40(), Unique, &[1]);
     bench.register(2, "A", Unique);
     bench.register(3, "A", Unique);
@@ -133,8 +142,9 @@ fn row_3_6_outcome_changed_meanwhile_refuses() {
     assert_eq!(bench.get("A").unwrap().addresses().collect::<Vec<_>>(), [host(2)]);
 }
 
+// rule: register/unique-group
 #[test]
-fn row_3_6_outcome_of_a_group_request() {
+fn outcome_of_a_group_request() {
     let (mut bench, before) = contested(nt40(), Unique, &[1]);
     bench.register(2, "A", Group);
     let sent = bench.sent.len();
@@ -146,6 +156,7 @@ fn row_3_6_outcome_of_a_group_request() {
     assert_eq!(bench.describe("A", before), "Group Active own new [255]");
 }
 
+// rule: challenge/stray
 #[test]
 fn answers_that_match_nothing_are_thrown_away() {
     let (mut bench, before) = contested(nt40(), Unique, &[1]);
@@ -159,6 +170,7 @@ fn answers_that_match_nothing_are_thrown_away() {
     assert_eq!(bench.describe("A", before), "Unique Active own new renewed [2]");
 }
 
+// rule: challenge/queue
 #[test]
 fn challenges_are_bounded_and_further_requests_fall() {
     let profile = WinsProfile { challenges_max: 2, ..nt40() };
@@ -170,6 +182,7 @@ fn challenges_are_bounded_and_further_requests_fall() {
     assert_eq!(bench.register(4, "A", Unique), Reply::Wack);
 }
 
+// rule: challenge/release-demand, challenge/demand-timing
 #[test]
 fn release_demands_are_tried_three_times_or_until_answered() {
     let mut bench = Bench::new(nt40());

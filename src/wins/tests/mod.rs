@@ -1,7 +1,6 @@
 //! A WINS server on the bench: real packets in, decoded answers and stored records out.
 //!
-//! Tests named `row_S_...` stand for one row of the table in which the documents state the rule: the
-//! registration decision (3.6), release (3.7), query (3.8), special suffixes (1.4), the 1C list (1.5).
+//! The comment `rule:` above a test names the documented rules it shows (`tests/wins_rules.txt`).
 
 mod challenges;
 mod queries;

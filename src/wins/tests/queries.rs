@@ -16,8 +16,9 @@ fn hosts(answer: Option<(bool, Vec<Ipv4Addr>)>) -> Vec<u8> {
     answer.map_or(vec![], |(_, list)| list.iter().map(|a| a.octets()[3]).collect())
 }
 
+// rule: query/1d, query/absent, suffix/1d/query, wire/rcode/nam-err
 #[test]
-fn row_3_8_1d_and_absent_names_are_not_found() {
+fn names_1d_and_absent_names_are_not_found() {
     let mut bench = seeded("A#1D", Unique, Active, &[1]);
     assert_eq!(bench.query("A#1D"), None);
     assert_eq!(bench.query("B"), None);
@@ -27,16 +28,18 @@ fn row_3_8_1d_and_absent_names_are_not_found() {
     assert_eq!(bench.query("W#1D"), None, "stored as a group, still not found");
 }
 
+// rule: query/group, suffix/group/every-state, type/group
 #[test]
-fn row_3_8_normal_groups_answer_the_broadcast_address_in_every_state() {
+fn normal_groups_answer_the_broadcast_address_in_every_state() {
     for state in [Active, Released, Tombstone] {
         let mut bench = seeded("W", Group, state, &[1]);
         assert_eq!(bench.query("W"), Some((true, vec![Ipv4Addr::BROADCAST])));
     }
 }
 
+// rule: query/inactive
 #[test]
-fn row_3_8_released_and_tombstone_names_are_not_found() {
+fn released_and_tombstone_names_are_not_found() {
     for kind in [Unique, Multihomed, InternetGroup] {
         for state in [Released, Tombstone] {
             assert_eq!(seeded("A", kind, state, &[1]).query("A"), None);
@@ -44,8 +47,10 @@ fn row_3_8_released_and_tombstone_names_are_not_found() {
     }
 }
 
+// rule: query/unique, query/multihomed, query/special-group, type/unique, type/special-group
+// rule: type/multihomed
 #[test]
-fn row_3_8_unique_multihomed_and_special_group() {
+fn unique_multihomed_and_special_group() {
     assert_eq!(seeded("A", Unique, Active, &[1]).query("A"), Some((false, vec![host(1)])));
     let both = vec![host(1), host(2)];
     assert_eq!(seeded("A", Multihomed, Active, &[1, 2]).query("A"), Some((false, both.clone())));
@@ -55,6 +60,7 @@ fn row_3_8_unique_multihomed_and_special_group() {
     assert_eq!(peek(&bench.sent[0].bytes).unwrap().1.0, 0x8580);
 }
 
+// rule: query/status
 #[test]
 fn a_node_status_request_is_not_the_databases_business() {
     let mut bench = seeded("A", Unique, Active, &[1]);
@@ -63,8 +69,9 @@ fn a_node_status_request_is_not_the_databases_business() {
     assert_eq!(bench.request(host(3), &bytes), Reply::Silence);
 }
 
+// rule: list-1c/prepend-1b, list-1c/prepend-once, list-1c/1b-missing, suffix/1b/query
 #[test]
-fn row_1_5_the_1b_holder_comes_first_and_only_once() {
+fn the_1b_holder_comes_first_and_only_once() {
     let mut bench = seeded("D#1C", InternetGroup, Active, &[1, 2, 3]);
     assert_eq!(hosts(bench.query("D#1C")), [1, 2, 3], "no 1B: the plain list");
     bench.register(3, "D#1B", Unique);
@@ -77,30 +84,34 @@ fn row_1_5_the_1b_holder_comes_first_and_only_once() {
     assert_eq!(hosts(bench.query("D#1C")), [1, 2, 3], "a released 1B is not prepended");
 }
 
+// rule: list-1c/answer-25
 #[test]
-fn row_1_5_the_answer_is_capped_at_25_with_the_1b_holder() {
+fn the_answer_is_capped_at_25_with_the_1b_holder() {
     let mut bench = seeded("D#1C", InternetGroup, Active, &(1..=25).collect::<Vec<u8>>());
     bench.register(99, "D#1B", Unique);
     assert_eq!(hosts(bench.query("D#1C")), [99].into_iter().chain(1..=24).collect::<Vec<u8>>());
 }
 
+// rule: list-1c/1b-alone
 #[test]
-fn row_1_5_1b_alone_does_not_make_a_1c() {
+fn a_1b_alone_does_not_make_a_1c() {
     let mut bench = Bench::new(nt40());
     bench.register(1, "D#1B", Unique);
     assert_eq!(bench.query("D#1C"), None);
 }
 
+// rule: list-1c/prepend-switch
 #[test]
-fn row_1_5_prepending_can_be_switched_off() {
+fn prepending_can_be_switched_off() {
     let mut bench = Bench::new(WinsProfile { prepend_1b: false, ..nt40() });
     bench.register(1, "D#1C", InternetGroup);
     bench.register(9, "D#1B", Unique);
     assert_eq!(hosts(bench.query("D#1C")), [1]);
 }
 
+// rule: list-1c/order-local
 #[test]
-fn row_1_5_local_members_come_before_others() {
+fn local_members_come_before_others() {
     let mut bench = Bench::new(nt40());
     bench.seed("D#1C", (InternetGroup, Active, Dynamic), OTHER, &[host(1), host(2)]);
     bench.register(5, "D#1C", InternetGroup);
@@ -108,8 +119,9 @@ fn row_1_5_local_members_come_before_others() {
     assert_eq!(hosts(bench.query("D#1C")), [5, 4, 1, 2]);
 }
 
+// rule: list-1c/randomize
 #[test]
-fn row_1_5_randomize_rotates_the_list() {
+fn randomize_rotates_the_list() {
     let mut bench = Bench::new(WinsProfile { randomize_1c: true, ..nt40() });
     bench.seed("D#1C", (InternetGroup, Active, Dynamic), OWN, &[host(1), host(2), host(3)]);
     let answers: Vec<Vec<u8>> = (0..60).map(|_| hosts(bench.query("D#1C"))).collect();
@@ -118,6 +130,7 @@ fn row_1_5_randomize_rotates_the_list() {
     assert!(rotations.iter().all(|rotation| answers.contains(rotation)));
 }
 
+// rule: member/foreign-not-hidden, member/hidden
 #[test]
 fn lapsed_members_are_hidden_only_if_they_are_ours() {
     let mut bench = Bench::new(nt40());

@@ -38,8 +38,10 @@ fn rows(
     }
 }
 
+// rule: register/none, life/register, version/first, version/new/registration, type/select/unique
+// rule: type/select/multihomed, type/select/1c, type/select/group-bit, member/stamp-local
 #[test]
-fn row_3_6_nothing_stored_is_inserted_with_a_new_version() {
+fn nothing_stored_is_inserted_with_a_new_version() {
     for (kind, stored, address) in [(Unique, "Unique", 1), (Group, "Group", 255)] {
         let mut bench = Bench::new(nt40());
         assert_eq!(bench.register(1, "A", kind), Reply::Positive);
@@ -54,8 +56,9 @@ fn row_3_6_nothing_stored_is_inserted_with_a_new_version() {
     assert_eq!(bench.get("D#1C").unwrap().version, VersionId(2));
 }
 
+// rule: register/refresh-registers, ttl/registration, ttl/not-the-clients
 #[test]
-fn row_3_6_a_refresh_of_an_absent_name_registers_it() {
+fn a_refresh_of_an_absent_name_registers_it() {
     let mut bench = Bench::new(nt40());
     assert_eq!(bench.refresh(1, "A", Unique), Reply::Positive);
     assert_eq!(bench.describe("A", VersionId::ZERO), "Unique Active own new renewed [1]");
@@ -63,8 +66,9 @@ fn row_3_6_a_refresh_of_an_absent_name_registers_it() {
     assert_eq!(ttl, 144 * 3600, "the TTL is the renewal interval");
 }
 
+// rule: register/static-unique, static/migrate-default
 #[test]
-fn row_3_6_static_unique_and_multihomed_refuse_without_a_challenge() {
+fn static_unique_and_multihomed_refuse_without_a_challenge() {
     for kind in [Unique, Multihomed] {
         for (state, from) in [(Active, 1), (Active, 2), (Released, 2), (Tombstone, 2)] {
             let fixed = (kind, state, Static);
@@ -74,8 +78,9 @@ fn row_3_6_static_unique_and_multihomed_refuse_without_a_challenge() {
     }
 }
 
+// rule: register/static-migrates, static/migrate-own-names
 #[test]
-fn row_3_6_static_unique_with_migrate_on_is_challenged_and_becomes_dynamic() {
+fn static_unique_with_migrate_on_is_challenged_and_becomes_dynamic() {
     let profile = WinsProfile { migrate_on: true, ..nt40() };
     let mut bench = Bench::new(profile.clone());
     bench.seed("A", (Unique, Active, Static), OWN, &[host(1)]);
@@ -94,16 +99,18 @@ fn row_3_6_static_unique_with_migrate_on_is_challenged_and_becomes_dynamic() {
     assert_eq!(bench.register(2, "WINS", Unique), Reply::Negative(Rcode::Active));
 }
 
+// rule: register/static-group
 #[test]
-fn row_3_6_static_normal_group_is_acknowledged_and_nothing_stored() {
+fn static_normal_group_is_acknowledged_and_nothing_stored() {
     for state in [Active, Released, Tombstone] {
         let expected = format!("{POSITIVE}: static Group {state:?} own kept [1]");
         rows("A", (Group, state, Static), OWN, 2, &[Unique, Multihomed, Group], &expected);
     }
 }
 
+// rule: register/static-1c, list-1c/static-not-added, static/migrate-1c
 #[test]
-fn row_3_6_static_1c_is_acknowledged_and_the_member_not_added() {
+fn static_1c_is_acknowledged_and_the_member_not_added() {
     let fixed = (InternetGroup, Active, Static);
     let expected = "Positive: static InternetGroup Active own kept [1]";
     rows("D#1C", fixed, OWN, 2, &[InternetGroup], expected);
@@ -118,8 +125,9 @@ fn row_3_6_static_1c_is_acknowledged_and_the_member_not_added() {
     assert_eq!(with(4, OTHER), "Positive: static InternetGroup Active other kept [1]");
 }
 
+// rule: register/static-internet-group, type/select/static-internet-group
 #[test]
-fn row_3_6_static_internet_group_takes_members_but_never_evicts_a_static_one() {
+fn static_internet_group_takes_members_but_never_evicts_a_static_one() {
     let fixed = (InternetGroup, Active, Static);
     let expected = "Positive: static InternetGroup Active own new [1, 2]";
     rows("FARM", fixed, OWN, 2, &[Group], expected);
@@ -146,15 +154,17 @@ fn row_3_6_static_internet_group_takes_members_but_never_evicts_a_static_one() {
     assert!(!bench.get("FARM").unwrap().has_address(host(50)));
 }
 
+// rule: register/group-active, suffix/group/stamp, suffix/group/members
 #[test]
-fn row_3_6_normal_group_active_is_renewed_by_any_member() {
+fn normal_group_active_is_renewed_by_any_member() {
     let dynamic = (Group, Active, Dynamic);
     rows("A", dynamic, OWN, 2, &[Group], "Positive: Group Active own kept renewed [255]");
     rows("A", dynamic, OTHER, 2, &[Group], "Positive: Group Active own new renewed [255]");
 }
 
+// rule: register/group-inactive
 #[test]
-fn row_3_6_normal_group_released_or_tombstone_is_created_again() {
+fn normal_group_released_or_tombstone_is_created_again() {
     for state in [Released, Tombstone] {
         for owner in [OWN, OTHER] {
             let expected = "Positive: Group Active own new renewed [255]";
@@ -163,16 +173,18 @@ fn row_3_6_normal_group_released_or_tombstone_is_created_again() {
     }
 }
 
+// rule: register/group-other-kind
 #[test]
-fn row_3_6_normal_group_refuses_other_kinds_in_every_state() {
+fn normal_group_refuses_other_kinds_in_every_state() {
     for state in [Active, Released, Tombstone] {
         let expected = format!("{ACT_ERR}: Group {state:?} own kept [1]");
         rows("A", (Group, state, Dynamic), OWN, 1, &[Unique, Multihomed], &expected);
     }
 }
 
+// rule: register/special-same, list-1c/same-address
 #[test]
-fn row_3_6_special_group_same_member_is_restamped_or_taken_over() {
+fn special_group_same_member_is_restamped_or_taken_over() {
     let dynamic = (InternetGroup, Active, Dynamic);
     let kinds = &[InternetGroup];
     rows("D#1C", dynamic, OWN, 1, kinds, "Positive: InternetGroup Active own kept renewed [1]");
@@ -189,23 +201,26 @@ fn row_3_6_special_group_same_member_is_restamped_or_taken_over() {
     assert_eq!(bench.get("D#1C").unwrap().members.as_slice()[0].owner, Owner(OWN));
 }
 
+// rule: register/special-other, version/new/member-added, type/append-only-1c
 #[test]
-fn row_3_6_special_group_other_member_is_added() {
+fn special_group_other_member_is_added() {
     for owner in [OWN, OTHER] {
         let expected = "Positive: InternetGroup Active own new renewed [1, 2]";
         rows("D#1C", (InternetGroup, Active, Dynamic), owner, 2, &[InternetGroup], expected);
     }
 }
 
+// rule: register/special-other-kind
 #[test]
-fn row_3_6_special_group_active_refuses_other_kinds() {
+fn special_group_active_refuses_other_kinds() {
     let expected = "Negative(Active): InternetGroup Active own kept [1]";
     let kinds = &[Unique, Multihomed, Group];
     rows("FARM", (InternetGroup, Active, Dynamic), OWN, 1, kinds, expected);
 }
 
+// rule: register/special-inactive
 #[test]
-fn row_3_6_special_group_released_or_tombstone_is_replaced() {
+fn special_group_released_or_tombstone_is_replaced() {
     for state in [Released, Tombstone] {
         let stored = (InternetGroup, state, Dynamic);
         let expected = "Positive: InternetGroup Active own new renewed [2]";
@@ -214,8 +229,9 @@ fn row_3_6_special_group_released_or_tombstone_is_replaced() {
     }
 }
 
+// rule: register/unique-inactive, version/new/back-to-active
 #[test]
-fn row_3_6_unique_released_or_tombstone_is_replaced_without_a_challenge() {
+fn unique_released_or_tombstone_is_replaced_without_a_challenge() {
     for kind in [Unique, Multihomed] {
         for state in [Released, Tombstone] {
             for owner in [OWN, OTHER] {
@@ -229,8 +245,10 @@ fn row_3_6_unique_released_or_tombstone_is_replaced_without_a_challenge() {
     }
 }
 
+// rule: register/unique-same, version/same/refresh, version/new/take-over, life/refresh
+// rule: replica/refreshed-here
 #[test]
-fn row_3_6_unique_active_same_is_restamped_or_taken_over() {
+fn unique_active_same_is_restamped_or_taken_over() {
     for kind in [Unique, Multihomed] {
         let stored = (kind, Active, Dynamic);
         let expected = format!("Positive: {kind:?} Active own kept renewed [1]");
@@ -240,8 +258,9 @@ fn row_3_6_unique_active_same_is_restamped_or_taken_over() {
     }
 }
 
+// rule: register/unique-other, register/server-challenges
 #[test]
-fn row_3_6_unique_active_other_is_challenged() {
+fn unique_active_other_is_challenged() {
     for kind in [Unique, Multihomed] {
         for owner in [OWN, OTHER] {
             let stored = (kind, Active, Dynamic);
@@ -252,22 +271,25 @@ fn row_3_6_unique_active_other_is_challenged() {
     }
 }
 
+// rule: register/unique-group
 #[test]
-fn row_3_6_unique_active_against_a_group_is_challenged() {
+fn unique_active_against_a_group_is_challenged() {
     let stored = (Unique, Active, Dynamic);
     rows("A", stored, OWN, 1, &[Group], "Wack: Unique Active own kept [1]");
     rows("A", stored, OWN, 2, &[Group], "Wack: Unique Active own kept [1]");
 }
 
+// rule: register/bug-group-of-both
 #[test]
-fn row_3_6_group_overruns_a_static_unique_before_sp3() {
+fn group_overruns_a_static_unique_before_sp3() {
     let profile = WinsProfile::new(WinsVersion::Nt40, 2);
     let happened = row(profile, "A", (Unique, Active, Static), OWN, (Group, 2));
     assert_eq!(happened, "Positive: static InternetGroup Active own new [1, 2]");
 }
 
+// rule: register/screen/broadcast, wire/broadcast-ignored
 #[test]
-fn row_3_6_broadcasts_are_ignored() {
+fn broadcasts_are_ignored() {
     let mut bench = Bench::new(nt40());
     let mut bytes = bench.claim(1, &name("A"), Unique, false);
     bytes[3] |= 0x10;
@@ -275,8 +297,9 @@ fn row_3_6_broadcasts_are_ignored() {
     assert!(bench.get("A").is_none());
 }
 
+// rule: register/screen/malformed
 #[test]
-fn row_3_6_malformed_packets_are_dropped_and_logged() {
+fn malformed_packets_are_dropped_and_logged() {
     let mut bench = Bench::new(nt40());
     let whole = bench.claim(1, &name("A"), Unique, false);
     for length in 0..whole.len() {
@@ -285,8 +308,9 @@ fn row_3_6_malformed_packets_are_dropped_and_logged() {
     assert!(bench.saw(WinsEvent::MalformedPacket) && bench.get("A").is_none());
 }
 
+// rule: register/screen/scope, suffix/scope-237, wire/rcode/srv-err
 #[test]
-fn row_3_6_a_scope_over_237_bytes_is_a_server_failure() {
+fn a_scope_over_237_bytes_is_a_server_failure() {
     let mut bench = Bench::new(nt40());
     for (length, expected) in [(237, Reply::Positive), (238, Reply::Negative(Rcode::ServerFailure))]
     {
@@ -314,8 +338,9 @@ fn row_3_6_a_scope_over_237_bytes_is_a_server_failure() {
     }
 }
 
+// rule: register/screen/waiting, challenge/wack-once
 #[test]
-fn row_3_6_a_request_that_waits_is_dropped_when_repeated() {
+fn a_request_that_waits_is_dropped_when_repeated() {
     let mut bench = Bench::new(nt40());
     bench.seed("A", (Unique, Active, Dynamic), OWN, &[host(1)]);
     let bytes = bench.claim(2, &name("A"), Unique, false);
@@ -326,8 +351,11 @@ fn row_3_6_a_request_that_waits_is_dropped_when_repeated() {
     assert_eq!(bench.register(2, "A", Unique), Reply::Wack);
 }
 
+// rule: register/screen/1d, register/screen/refused, suffix/1b/unique, suffix/1b/group-refused
+// rule: suffix/1c/group, suffix/1c/unique-refused, suffix/1d/acknowledged, suffix/1d/group-stored
+// rule: suffix/1e/group, suffix/1e/unique-refused, wire/rcode/rfs-err
 #[test]
-fn row_1_4_special_suffixes_at_registration() {
+fn special_suffixes_at_registration() {
     let mut bench = Bench::new(nt40());
     let refused = Reply::Negative(Rcode::Refused);
     assert_eq!(bench.register(1, "D#1B", Unique), Reply::Positive);
@@ -361,8 +389,9 @@ fn members(bench: &Bench) -> Vec<u8> {
     bench.get("D#1C").unwrap().addresses().map(|a| a.octets()[3]).collect()
 }
 
+// rule: list-1c/capacity, list-1c/evict-oldest, type/list-full
 #[test]
-fn row_1_5_the_26th_and_27th_member_displace_the_oldest_local_ones() {
+fn the_26th_and_27th_member_displace_the_oldest_local_ones() {
     let mut bench = domain(25);
     assert_eq!(members(&bench), (1..=25).collect::<Vec<u8>>());
     // The first controller refreshes: now the second is the oldest.
@@ -376,8 +405,9 @@ fn row_1_5_the_26th_and_27th_member_displace_the_oldest_local_ones() {
     assert!(group && addresses.len() == 25 && addresses.contains(&host(27)));
 }
 
+// rule: list-1c/evict-replica
 #[test]
-fn row_1_5_a_replica_member_is_displaced_before_any_local_one() {
+fn a_replica_member_is_displaced_before_any_local_one() {
     let mut bench = domain(24);
     let mut record = bench.get("D#1C").unwrap().clone();
     // The replica member is the youngest of all, and still it goes.
@@ -388,8 +418,9 @@ fn row_1_5_a_replica_member_is_displaced_before_any_local_one() {
     assert_eq!(members(&bench), (1..=24).chain([26]).collect::<Vec<u8>>());
 }
 
+// rule: list-1c/expiry, member/hidden, member/last-hidden
 #[test]
-fn row_1_5_a_member_that_does_not_renew_drops_out() {
+fn a_member_that_does_not_renew_drops_out() {
     let mut bench = domain(2);
     bench.wait(SimDuration::from_hours(143));
     bench.register(2, "D#1C", InternetGroup);
@@ -403,6 +434,7 @@ fn row_1_5_a_member_that_does_not_renew_drops_out() {
     assert_eq!(bench.describe("D#1C", before), "InternetGroup Active own new renewed [3]");
 }
 
+// rule: burst/ladder/*, ttl/burst, burst/begins, burst/above-limit-dropped
 #[test]
 fn burst_answers_climb_the_ladder_and_wrap() {
     let mut bench = Bench::new(nt40());

@@ -22,8 +22,9 @@ fn stamp_in(bench: &Bench, text: &str) -> u64 {
     (bench.get(text).unwrap().stamp.0 - bench.now.wall.0) / 3_600_000_000_000
 }
 
+// rule: release/absent, suffix/1d/release
 #[test]
-fn row_3_7_absent_inactive_or_1d_is_positive_and_changes_nothing() {
+fn absent_inactive_or_1d_is_positive_and_changes_nothing() {
     let (mut bench, before) = seeded("A", (Unique, Released, Dynamic), OWN, &[1]);
     assert_eq!(bench.release(1, "B", false), Reply::Positive);
     assert_eq!(bench.release(1, "A", false), Reply::Positive);
@@ -31,16 +32,18 @@ fn row_3_7_absent_inactive_or_1d_is_positive_and_changes_nothing() {
     assert_eq!(bench.describe("A", before), "Unique Released own kept [1]");
 }
 
+// rule: release/type-mismatch
 #[test]
-fn row_3_7_type_mismatch_is_ignored_and_logged() {
+fn type_mismatch_is_ignored_and_logged() {
     let (mut bench, before) = seeded("A", (Unique, Active, Dynamic), OWN, &[1]);
     assert_eq!(bench.release(1, "A", true), Reply::Positive);
     assert_eq!(bench.describe("A", before), "Unique Active own kept [1]");
     assert!(bench.saw(WinsEvent::ReleaseTypeMismatch));
 }
 
+// rule: release/address-mismatch, release/source-address
 #[test]
-fn row_3_7_a_stranger_is_ignored_by_its_source_address() {
+fn a_stranger_is_ignored_by_its_source_address() {
     let (mut bench, before) = seeded("A", (Unique, Active, Dynamic), OWN, &[1]);
     assert_eq!(bench.release(2, "A", false), Reply::Positive);
     assert!(bench.saw(WinsEvent::ReleaseAddressMismatch));
@@ -55,8 +58,9 @@ fn row_3_7_a_stranger_is_ignored_by_its_source_address() {
     assert_eq!(bench.describe("A", before), "Unique Active own kept [1]");
 }
 
+// rule: release/static-unique, release/static-group
 #[test]
-fn row_3_7_static_holders_stay_and_static_groups_refuse() {
+fn static_holders_stay_and_static_groups_refuse() {
     for kind in [Unique, Multihomed] {
         let (mut bench, before) = seeded("A", (kind, Active, Static), OWN, &[1]);
         assert_eq!(bench.release(1, "A", false), Reply::Positive);
@@ -69,8 +73,9 @@ fn row_3_7_static_holders_stay_and_static_groups_refuse() {
     }
 }
 
+// rule: release/own, life/release, version/same/released, suffix/1b/release
 #[test]
-fn row_3_7_own_unique_and_group_are_released_under_the_same_version() {
+fn own_unique_and_group_are_released_under_the_same_version() {
     for (kind, group) in [(Unique, false), (Group, true)] {
         let (mut bench, before) = seeded("A", (kind, Active, Dynamic), OWN, &[1]);
         assert_eq!(bench.release(1, "A", group), Reply::Positive);
@@ -80,8 +85,9 @@ fn row_3_7_own_unique_and_group_are_released_under_the_same_version() {
     }
 }
 
+// rule: release/replica-tombstone, version/new/release-of-replica
 #[test]
-fn row_3_7_a_replica_is_taken_over_as_a_tombstone() {
+fn a_replica_is_taken_over_as_a_tombstone() {
     for (kind, group) in [(Unique, false), (Group, true), (InternetGroup, true)] {
         let (mut bench, before) = seeded("A", (kind, Active, Dynamic), OTHER, &[1]);
         assert_eq!(bench.release(1, "A", group), Reply::Positive);
@@ -90,8 +96,9 @@ fn row_3_7_a_replica_is_taken_over_as_a_tombstone() {
     }
 }
 
+// rule: release/own-member, release/last-member, version/same/member-removed, suffix/1c/release
 #[test]
-fn row_3_7_one_of_several_addresses_goes_under_the_same_version() {
+fn one_of_several_addresses_goes_under_the_same_version() {
     for (kind, group) in [(Multihomed, false), (InternetGroup, true)] {
         let (mut bench, before) = seeded("A", (kind, Active, Dynamic), OWN, &[1, 2]);
         assert_eq!(bench.release(1, "A", group), Reply::Positive);
@@ -102,8 +109,9 @@ fn row_3_7_one_of_several_addresses_goes_under_the_same_version() {
     }
 }
 
+// rule: release/replica-member
 #[test]
-fn row_3_7_one_of_several_addresses_of_a_replica_is_a_take_over() {
+fn one_of_several_addresses_of_a_replica_is_a_take_over() {
     let (mut bench, before) = seeded("A", (Multihomed, Active, Dynamic), OTHER, &[1, 2]);
     assert_eq!(bench.release(1, "A", false), Reply::Positive);
     assert_eq!(bench.describe("A", before), "Multihomed Active own new renewed [2]");

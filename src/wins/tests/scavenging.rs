@@ -11,6 +11,8 @@ fn state(bench: &Bench, text: &str) -> Option<RecordState> {
     bench.get(text).map(|record| record.state)
 }
 
+// rule: scavenge/own-active, scavenge/own-released, scavenge/own-tombstone, life/tombstone
+// rule: life/delete, version/new/tombstone, state/released, state/tombstone
 #[test]
 fn life_cycle_of_a_silent_name_with_nt40_defaults() {
     let mut bench = Bench::new(nt40());
@@ -36,6 +38,7 @@ fn life_cycle_of_a_silent_name_with_nt40_defaults() {
     assert!(bench.saw(WinsEvent::OwnScavenged));
 }
 
+// rule: timer/scavenge/period, life/worst-case
 #[test]
 fn a_stamp_just_after_a_pass_waits_for_the_next_one() {
     let mut bench = Bench::new(nt40());
@@ -47,6 +50,7 @@ fn a_stamp_just_after_a_pass_waits_for_the_next_one() {
     assert_eq!(state(&bench, "A"), Some(Released));
 }
 
+// rule: life/refresh, state/active
 #[test]
 fn a_refreshed_name_never_ages_and_keeps_its_version() {
     let mut bench = Bench::new(nt40());
@@ -59,6 +63,7 @@ fn a_refreshed_name_never_ages_and_keeps_its_version() {
     assert_eq!(bench.get("A").unwrap().version, VersionId(1));
 }
 
+// rule: life/return
 #[test]
 fn a_released_or_tombstone_name_comes_back_with_a_new_version() {
     for hours in [150, 290] {
@@ -71,6 +76,7 @@ fn a_released_or_tombstone_name_comes_back_with_a_new_version() {
     }
 }
 
+// rule: scavenge/static, static/no-ageing
 #[test]
 fn statics_never_age() {
     let mut bench = Bench::new(nt40());
@@ -79,6 +85,7 @@ fn statics_never_age() {
     assert_eq!(bench.describe("A", VersionId(1)), "static Unique Active own kept [1]");
 }
 
+// rule: scavenge/replica-active, replica/verified, replica/never-changed
 #[test]
 fn active_replicas_are_handed_to_verification_and_otherwise_left() {
     let mut bench = Bench::new(nt40());
@@ -91,6 +98,7 @@ fn active_replicas_are_handed_to_verification_and_otherwise_left() {
     assert!(verified);
 }
 
+// rule: scavenge/replica-tombstone, start/replica-tombstones, replica/tombstone-end
 #[test]
 fn replica_tombstones_wait_for_three_days_of_uptime_from_w2k_on() {
     for (version, deleted_at) in [(WinsVersion::Nt40, 10), (WinsVersion::W2k, 80)] {
@@ -108,6 +116,7 @@ fn replica_tombstones_wait_for_three_days_of_uptime_from_w2k_on() {
     }
 }
 
+// rule: scavenge/forced
 #[test]
 fn an_administrator_can_force_replica_tombstones_out() {
     let mut bench = Bench::new(WinsProfile::new(WinsVersion::W2k3, 0));
@@ -120,6 +129,7 @@ fn an_administrator_can_force_replica_tombstones_out() {
     assert!(bench.saw(WinsEvent::TombstonesForced));
 }
 
+// rule: scavenge/own-tombstones-wait
 #[test]
 fn own_tombstones_are_not_held_back_unless_the_switch_says_so() {
     let base = WinsProfile { scavenge_every: Some(HOUR), ..WinsProfile::new(WinsVersion::W2k3, 0) };
@@ -173,6 +183,7 @@ fn a_pass_waits_for_versions_and_loses_nothing() {
     assert_eq!(versions.len(), 3);
 }
 
+// rule: replica/clock-step
 #[test]
 fn a_clock_step_moves_every_expiry() {
     // Q246568: stamps are absolute.

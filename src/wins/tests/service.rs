@@ -18,6 +18,7 @@ fn nothing_is_answered_before_the_start_and_after_the_stop() {
     assert_eq!((bench.server.next_deadline(), bench.server.challenges_under_way()), (None, 0));
 }
 
+// rule: scavenge/first-pass, start/first-scavenge
 #[test]
 fn an_idle_server_has_one_deadline() {
     let bench = Bench::new(nt40());
@@ -49,6 +50,7 @@ fn positive_answers_wait_for_the_disk_in_strict_mode_only() {
     }
 }
 
+// rule: version/persistent, version/huge
 #[test]
 fn versions_go_on_above_the_reserve_after_a_restart() {
     let mut bench = Bench::new(nt40());
@@ -66,6 +68,7 @@ fn versions_go_on_above_the_reserve_after_a_restart() {
     assert_eq!(bench.server.core().names.maximum(Owner(OTHER)), VersionId(9));
 }
 
+// rule: version/start, start/counter
 #[test]
 fn the_counter_starts_at_its_configured_value() {
     let mut bench = Bench::stopped(WinsProfile { version_start: 5000, ..nt40() });
@@ -75,6 +78,7 @@ fn the_counter_starts_at_its_configured_value() {
     assert_eq!(bench.get("A").unwrap().version, VersionId(5001));
 }
 
+// rule: version/self-repair
 #[test]
 fn a_partner_that_knows_more_of_us_raises_the_counter() {
     let mut bench = Bench::new(nt40());
@@ -89,6 +93,7 @@ fn a_partner_that_knows_more_of_us_raises_the_counter() {
     assert_eq!(bench.get("A").unwrap().version, VersionId(90_001));
 }
 
+// rule: version/counter, version/range-query
 #[test]
 fn versions_of_many_registrations_are_distinct_and_ascending() {
     let mut bench = Bench::new(nt40());

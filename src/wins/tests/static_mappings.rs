@@ -20,8 +20,10 @@ fn names(bench: &Bench) -> Vec<String> {
     bench.server.core().names.iter().map(|record| record.name.to_string()).collect()
 }
 
+// rule: static/type/unique, static/type/group, static/type/domain-name, static/type/internet-group
+// rule: static/type/multihomed, suffix/plain/20-internet-group
 #[test]
-fn row_5_each_type_creates_its_suffixes() {
+fn each_type_creates_its_suffixes() {
     let mut bench = Bench::new(nt40());
     add(&mut bench, "A", StaticType::Unique, &[1]);
     add(&mut bench, "B", StaticType::Group, &[]);
@@ -44,15 +46,17 @@ fn row_5_each_type_creates_its_suffixes() {
     assert_eq!(versions, (1..=11).collect::<Vec<u64>>(), "each record has its own version");
 }
 
+// rule: static/type/internet-group-351
 #[test]
-fn row_5_an_internet_group_of_3_51_is_a_1c_name() {
+fn an_internet_group_of_3_51_is_a_1c_name() {
     let mut bench = Bench::new(WinsProfile::new(WinsVersion::Nt351, 5));
     add(&mut bench, "D", StaticType::InternetGroup, &[1]);
     assert_eq!(names(&bench), ["D<1C>"]);
 }
 
+// rule: static/entry-conflict
 #[test]
-fn row_5_another_type_makes_the_entry_fail_whole() {
+fn another_type_makes_the_entry_fail_whole() {
     let mut bench = Bench::new(nt40());
     bench.register(7, "A", Group);
     add(&mut bench, "A", StaticType::Unique, &[1]);
@@ -61,8 +65,9 @@ fn row_5_another_type_makes_the_entry_fail_whole() {
     assert!(bench.seen.contains(&Observation::StaticRefused { error }));
 }
 
+// rule: static/limit
 #[test]
-fn row_5_wrong_numbers_of_addresses_are_refused() {
+fn wrong_numbers_of_addresses_are_refused() {
     let mut bench = Bench::new(nt40());
     add(&mut bench, "A", StaticType::Unique, &[1, 2]);
     add(&mut bench, "B", StaticType::Multihomed, &[]);
@@ -72,8 +77,9 @@ fn row_5_wrong_numbers_of_addresses_are_refused() {
     assert_eq!(refused.count(), 3);
 }
 
+// rule: list-1c/static-merges, static/1c-group-static
 #[test]
-fn row_5_a_static_1c_joins_the_dynamic_members_and_stops_their_ageing() {
+fn a_static_1c_joins_the_dynamic_members_and_stops_their_ageing() {
     let mut bench = Bench::new(nt40());
     bench.register(1, "D#1C", InternetGroup);
     let before = bench.own_maximum();
@@ -83,8 +89,9 @@ fn row_5_a_static_1c_joins_the_dynamic_members_and_stops_their_ageing() {
     assert_eq!(bench.query("D#1C"), Some((true, vec![host(1), host(5)])));
 }
 
+// rule: static/limit
 #[test]
-fn row_5_a_full_list_loses_the_oldest_dynamic_member_first() {
+fn a_full_list_loses_the_oldest_dynamic_member_first() {
     let mut bench = Bench::new(nt40());
     for n in 1..=25 {
         bench.register(n, "D#1C", InternetGroup);
@@ -94,6 +101,7 @@ fn row_5_a_full_list_loses_the_oldest_dynamic_member_first() {
     assert_eq!(stored, (2..=25).chain([77]).collect::<Vec<u8>>());
 }
 
+// rule: static/import/syntax, static/import/bad-address
 #[test]
 fn a_file_creates_all_types_and_reports_what_it_skips() {
     let mut bench = Bench::new(nt40());
@@ -136,6 +144,7 @@ fn a_long_file_waits_for_versions_and_is_entered_whole() {
     assert_eq!(bench.server.core().names.len(), 75_000);
 }
 
+// rule: version/none/admin-delete, version/new/admin-tombstone, static/delete-everywhere
 #[test]
 fn deleting_leaves_no_trace_and_tombstoning_travels() {
     let mut bench = Bench::new(nt40());
@@ -151,6 +160,7 @@ fn deleting_leaves_no_trace_and_tombstoning_travels() {
     assert_eq!(bench.describe("R", before), "Unique Tombstone own new renewed [2]");
 }
 
+// rule: static/no-ageing, static/stored
 #[test]
 fn replication_of_statics_needs_no_stamp() {
     let mut bench = Bench::new(nt40());
