@@ -3,7 +3,7 @@
 //! The protocol modules (`nbt`, `wins`) are state machines that know bytes and deadlines but neither
 //! sockets nor clocks. The simulator (`sim`) joins them to simulated hosts, disks and networks and runs
 //! everything in one seeded event loop. A module depends only on modules before it in this order: base, wire,
-//! nbt, wins, net, sim, measure, scenario, explore, report, cli. `nbt` and `wins` do not know each other.
+//! nbt, wins, net, sim, measure, scenario, explore, report, serve, cli. `nbt` and `wins` do not know each other.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
@@ -24,6 +24,8 @@ pub mod net;
 pub mod report;
 // Scenario files: schema, pointed errors, expansion into a plan.
 pub mod scenario;
+// Real sockets: the clients that ask a server.
+pub mod serve;
 // The event loop, and the hosts it runs: clock, processor, disk, life and death.
 pub mod sim;
 // The WINS server: registration, query, challenge, scavenging, replication, store.

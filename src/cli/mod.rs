@@ -3,12 +3,18 @@
 //! Exit codes: 0 every expectation holds (or could not be judged), 1 one failed, 2 a mistake in usage or
 //! scenario, 3 the run was not deterministic, 4 a fault of the program or the machine.
 
+mod asking;
 mod capture;
 mod check;
 mod exit;
 mod explain;
+mod pull;
+mod query;
+mod register;
+mod release;
 mod run;
 mod schema;
+mod status;
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +44,16 @@ enum Command {
     Check(check::CheckArguments),
     /// Show the expanded plan of a scenario; nothing runs.
     Explain(explain::ExplainArguments),
+    /// Ask a WINS server who holds a name.
+    Query(query::QueryArguments),
+    /// Register a name with a WINS server, or refresh it.
+    Register(register::RegisterArguments),
+    /// Give a name up at a WINS server.
+    Release(release::ReleaseArguments),
+    /// Show the name table of a machine, as nbtstat -A does.
+    Status(status::StatusArguments),
+    /// Read a WINS server's database by replication.
+    Pull(pull::PullArguments),
     /// Print the JSON schema of scenario files, for editors.
     Schema,
 }
@@ -57,6 +73,11 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
+        Command::Query(arguments) => query::main(&arguments),
+        Command::Register(arguments) => register::main(&arguments),
+        Command::Release(arguments) => release::main(&arguments),
+        Command::Status(arguments) => status::main(&arguments),
+        Command::Pull(arguments) => pull::main(&arguments),
         Command::Schema => schema::main(),
     };
     exit.into()

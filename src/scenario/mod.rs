@@ -47,3 +47,11 @@ pub use story::{
 pub fn parse_moment(text: &str) -> Result<crate::base::SimTime, String> {
     values::time(text).map_err(|unfit| unfit.why)
 }
+
+/// A duration as scenario files write it, `1.5s` or `1min 30s`, longer than nothing.
+///
+/// # Errors
+/// What is wrong with it, in a few words.
+pub fn parse_interval(text: &str) -> Result<crate::base::SimDuration, String> {
+    values::interval(text).map_err(|unfit| unfit.why)
+}
