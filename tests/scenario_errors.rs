@@ -419,7 +419,7 @@ error: bad value `nt4` for `profile`
   case.toml:12:11
    12 | profile = "nt4"
       |           ^^^^^ no such word; did you mean `nt40`?
-  write one of: nt35, nt351, nt40, nt40-sp0, nt40-sp1, nt40-sp2, nt40-sp3, nt40-sp4, nt40-sp5, nt40-sp6, w2k, w2k3, w95
+  write one of: nt35, nt35-sp0, nt35-sp1, nt35-sp2, nt35-sp3, nt351, nt351-sp0, nt351-sp1, nt351-sp2, nt351-sp3, nt351-sp4, nt351-sp5, nt40, nt40-sp0, nt40-sp1, nt40-sp2, nt40-sp3, nt40-sp4, nt40-sp5, nt40-sp6, w2k, w2k3, w95
 1 mistake in 1 file
 "#,
     );
@@ -1076,7 +1076,7 @@ error: unknown key `durration`
   case.toml:2:1
     2 | durration = "1h"
       | ^^^^^^^^^ did you mean `duration`?
-  a scenario takes: cluster, domain, duration, epoch, expect, fault, host, link, probe, router, seed, step, subnet, title, vary, workload
+  a scenario takes: cluster, domain, duration, epoch, expect, fault, host, kb, link, probe, router, seed, step, subnet, title, vary, ...
 error: bad value `1 hours` for `duration`
   case.toml:3:12
     3 | duration = "1 hours"
@@ -1139,6 +1139,58 @@ error: an override needs a path and a value
     3 | nonsense
       | ^^^^^^^^ write path=value, such as link.wan.loss=1/100
 3 mistakes in 1 file
+"#,
+    );
+}
+
+#[test]
+fn a_reproduced_failure() {
+    expect_added(
+        r#"[kb]
+article = "KB216585"
+affected = "NT 4.0 SP4"
+cured = "NT 4.0 SP5"
+symptom = "no logon servers"
+cure = []
+harm = ["host.wins-c.profile=nt40-sp4", "nothing"]
+"#,
+        r#"
+error: `KB216585` is no article
+  case.toml:11:11
+   11 | article = "KB216585"
+      |           ^^^^^^^^^^ write Q and five or six digits
+error: `cure` sets nothing
+  case.toml:15:8
+   15 | cure = []
+      |        ^^ write ["host.wins.profile=nt40-sp5"]
+error: the scenario has no `wins-c` to change
+  case.toml:16:9
+   16 | harm = ["host.wins-c.profile=nt40-sp4", "nothing"]
+      |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `wins-a`?
+  there is: wins-a, wins-b, desk-{1..9}
+error: an override needs a path and a value
+  case.toml:16:41
+   16 | harm = ["host.wins-c.profile=nt40-sp4", "nothing"]
+      |                                         ^^^^^^^^^ write path=value, such as link.wan.loss=1/100
+4 mistakes in 1 file
+"#,
+    );
+    expect_added(
+        r#"[kb]
+article = "Q216585"
+affected = "NT 4.0 SP4"
+cured = "NT 4.0 SP5"
+symptom = "no logon servers"
+cure = ["host.wins-a.profile=nt4"]
+harm = ["host.wins-b.profile=nt40-sp4"]
+"#,
+        r#"
+error: bad value `nt4` for `profile`
+  case.toml:15:8
+   15 | cure = ["host.wins-a.profile=nt4"]
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^ no such word; did you mean `nt40`?
+  write one of: nt35, nt35-sp0, nt35-sp1, nt35-sp2, nt35-sp3, nt351, nt351-sp0, nt351-sp1, nt351-sp2, nt351-sp3, nt351-sp4, nt351-sp5, nt40, nt40-sp0, nt40-sp1, nt40-sp2, nt40-sp3, nt40-sp4, nt40-sp5, nt40-sp6, w2k, w2k3, w95
+1 mistake in 1 file
 "#,
     );
 }

@@ -30,6 +30,8 @@ fn every_shipped_scenario_loads() {
         assert!(!plan.story.is_empty(), "{} tells no story", path.display());
         assert!(!plan.expects.is_empty(), "{} expects nothing", path.display());
         let link = path.strip_prefix("scenarios").expect("below scenarios").display().to_string();
-        assert!(readme.contains(&link), "scenarios/README.md does not list {link}");
+        // Reproduced failures have an index of their own, which `tests/kb.rs` keeps.
+        let listed = readme.contains(&link) || link.starts_with("kb/");
+        assert!(listed, "scenarios/README.md does not list {link}");
     }
 }

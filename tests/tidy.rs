@@ -308,7 +308,9 @@ fn every_scenario_is_listed() {
     assert!(scenarios.len() >= 9, "only {} scenarios found", scenarios.len());
     for path in scenarios {
         let name = shown(&path, "scenarios");
-        if !index.contains(&format!("({name})")) {
+        // The reproduced failures have an index of their own, written and checked by `tests/kb.rs`.
+        let listed = index.contains(&format!("({name})")) || name.starts_with("kb/");
+        if !listed {
             complaints.push(format!("scenarios/README.md does not link {name}"));
         }
         if !read(&path).trim_start().starts_with('#') {

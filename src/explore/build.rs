@@ -9,13 +9,13 @@ use crate::net::{
 };
 use crate::scenario::{
     GroupPlan, HostPlan, HostProfile, HostRef, MediumPlan, NbtRole, Plan, PullPlan, PushPlan,
-    StaticKind, StaticPlan,
+    RecordPlan, RecordStateWord, StaticKind, StaticPlan,
 };
 use crate::sim::kernel::Kernel;
 use crate::sim::{HostSpec, NbtInstall, WinsInstall, World};
 use crate::wins::{
-    OperatorAction, Partner, PullPartner, PushPartner, ReplicationScope, StaticMapping, StaticType,
-    WinsConfig,
+    NameKind as RecordKind, OperatorAction, Partner, PullPartner, PushPartner, PutRecord,
+    RecordState, ReplicationScope, StaticMapping, StaticType, VersionId, WinsConfig,
 };
 use crate::wire::{NetbiosName, ScopeId, Suffix};
 use std::collections::BTreeMap;
@@ -285,6 +285,30 @@ pub(super) fn partners(plan: &Plan, pulls: &[PullPlan], pushes: &[PushPlan]) -> 
         });
     }
     partners
+}
+
+/// A record as it is put into a database.
+pub(super) fn put_record(plan: &RecordPlan) -> PutRecord {
+    PutRecord {
+        name: plan.name,
+        scope: ScopeId::none(),
+        kind: match plan.kind {
+            StaticKind::Unique => RecordKind::Unique,
+            StaticKind::Group => RecordKind::Group,
+            StaticKind::DomainName | StaticKind::InternetGroup => RecordKind::InternetGroup,
+            StaticKind::Multihomed => RecordKind::Multihomed,
+        },
+        state: match plan.state {
+            None | Some(RecordStateWord::Active) => RecordState::Active,
+            Some(RecordStateWord::Released) => RecordState::Released,
+            Some(RecordStateWord::Tombstone) => RecordState::Tombstone,
+        },
+        is_static: plan.is_static,
+        owner: plan.owner,
+        version: plan.version.map(VersionId),
+        addresses: plan.addresses.clone(),
+        member_owner: plan.member_owner,
+    }
 }
 
 /// A static mapping as the server takes it.

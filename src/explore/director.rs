@@ -12,11 +12,14 @@ use crate::net::{
     Impairment, LinkId, Members, RouterId, Rule, RuleEffect, RuleId, RuleScope, SubnetId,
 };
 use crate::scenario::{
-    Boot, DurationRange, FaultKind, HostRef, LookupTarget, PacketScope, Plan, StepKind,
+    Boot, ClaimKind, DurationRange, FaultKind, HostRef, LookupTarget, PacketScope, Plan, StepKind,
     WorkloadKind,
 };
 use crate::sim::{BootTime, DIRECTOR_EVENT, Death, HostId, Life, World};
 use crate::wins::OperatorAction;
+use crate::wire::name_service::compose::{self, Claim};
+use crate::wire::name_service::{NbFlags, NodeType};
+use crate::wire::{NetbiosName, ScopeId};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -613,6 +616,39 @@ impl Director {
             StepKind::Scavenge { server, force } => {
                 world.operate(HostId(server.0), OperatorAction::Scavenge { force: *force }, sched);
             }
+            StepKind::DeleteRecord { server, name } => {
+                let (name, scope) = (*name, ScopeId::none());
+                let action = OperatorAction::DeleteRecord { name, scope };
+                world.operate(HostId(server.0), action, sched);
+            }
+            StepKind::TombstoneRecord { server, name } => {
+                let (name, scope) = (*name, ScopeId::none());
+                let action = OperatorAction::TombstoneRecord { name, scope };
+                world.operate(HostId(server.0), action, sched);
+            }
+            StepKind::DeleteOwner { server, owner } => {
+                let action = OperatorAction::DeleteOwner { owner: *owner };
+                world.operate(HostId(server.0), action, sched);
+            }
+            StepKind::PutRecord { server, record } => {
+                let action = OperatorAction::PutRecord(super::build::put_record(record));
+                world.operate(HostId(server.0), action, sched);
+            }
+            StepKind::StopWins(hosts) => {
+                hosts.iter().for_each(|h| world.stop_service(HostId(h.0), sched));
+            }
+            StepKind::StartWins(hosts) => {
+                hosts.iter().for_each(|h| world.start_service(HostId(h.0), sched));
+            }
+            StepKind::Claim { host, server, name, kind, address, release } => {
+                let bytes = claim_bytes(index, name, *kind, *address, *release);
+                world.send_name_service(HostId(host.0), *server, &bytes, sched);
+            }
+            StepKind::ReleaseRefresh(hosts) => {
+                for host in hosts {
+                    world.ask(HostId(host.0), NbtInput::ReleaseRefresh, sched);
+                }
+            }
             StepKind::Roam { hosts, to, addresses } => {
                 let subnet = self.places.subnets[to.index()];
                 for (host, &address) in hosts.iter().zip(addresses) {
@@ -641,6 +677,32 @@ impl Director {
             }
         }
     }
+}
+
+/// A bare registration or release as a packet. The step's number is its transaction id.
+fn claim_bytes(
+    step: usize,
+    name: &NetbiosName,
+    kind: ClaimKind,
+    address: Ipv4Addr,
+    release: bool,
+) -> Vec<u8> {
+    let claim = Claim {
+        id: step as u16,
+        name,
+        scope: &ScopeId::none(),
+        nb_flags: NbFlags::new(kind == ClaimKind::Group, NodeType::P),
+        address,
+        ttl: 0,
+        broadcast: false,
+    };
+    let mut bytes = Vec::new();
+    match kind {
+        _ if release => compose::release(&claim, &mut bytes),
+        ClaimKind::Multihomed => compose::multihomed_registration(&claim, &mut bytes),
+        ClaimKind::Unique | ClaimKind::Group => compose::registration(&claim, &mut bytes),
+    }
+    bytes
 }
 
 fn hosts_of(kind: &WorkloadKind) -> &[HostRef] {

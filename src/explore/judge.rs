@@ -12,7 +12,7 @@ use crate::scenario::{
     RecordStateWord, StaticKind, Value,
 };
 use crate::sim::{Happening, HostId, LookedUp, What, World};
-use crate::wins::{NameKind, NameRecord, RecordState};
+use crate::wins::{NameKind, NameRecord, Observation, Owner, RecordState, WinsServer};
 use crate::wire::NetbiosName;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -180,6 +180,8 @@ fn follow(expect: &ExpectPlan, plan: &Plan, occurrences: &[Occurrence]) -> Expec
         Condition::DatabasesAgree { .. }
         | Condition::ServerKnows { .. }
         | Condition::ServerLacks { .. }
+        | Condition::RecordCount { .. }
+        | Condition::OwnerKnown { .. }
         | Condition::OneHolder { .. }
         | Condition::CurrentServer { .. }
         | Condition::Registered { .. } => Follow::Signal(Signal::level(mode, stretches)),
@@ -362,6 +364,14 @@ fn concerns(condition: &Condition, what: &What) -> bool {
             What::WinsUp | What::WinsDown => true,
             _ => false,
         },
+        Condition::RecordCount { .. } => {
+            matches!(what, What::Record { .. } | What::WinsUp | What::WinsDown)
+        }
+        Condition::OwnerKnown { .. } => {
+            // The map grows with records, and at the end of a pull that brought none.
+            let told = matches!(what, What::Wins(Observation::CaughtUp { .. }));
+            told || matches!(what, What::Record { .. } | What::WinsUp | What::WinsDown)
+        }
         Condition::OneHolder { name } => match what {
             What::Name { name: changed, .. } => name.is_none_or(|name| name == *changed),
             What::Down(_) => true,
@@ -389,6 +399,17 @@ fn level(condition: &Condition, plan: &Plan, watch: &Watch, world: &World) -> Op
         }),
         Condition::ServerLacks { servers, name } => servers.iter().all(|&server| {
             record_at(server, name, world).is_none_or(|r| r.state != RecordState::Active)
+        }),
+        Condition::RecordCount { servers, owner, state, within } => {
+            servers.iter().all(|&server| within.holds(record_count(server, *owner, *state, world)))
+        }
+        Condition::OwnerKnown { servers, owner, within } => servers.iter().all(|&server| {
+            let core = wins_at(server, world).map(|wins| wins.core());
+            let known = core.map_or(0, |core| match core.own.address() == *owner {
+                true => core.own_maximum().0,
+                false => core.names.maximum(Owner(*owner)).0,
+            });
+            within.holds(known)
         }),
         Condition::OneHolder { name: Some(name) } => watch.holders(name).len() <= 1,
         Condition::OneHolder { name: None } => watch.contested == 0,
@@ -426,17 +447,38 @@ pub(super) fn has_all_names(host: HostRef, world: &World) -> bool {
     })
 }
 
+fn wins_at(server: HostRef, world: &World) -> Option<&WinsServer> {
+    world.host(HostId(server.0)).server()?.wins()
+}
+
 fn record_at<'a>(server: HostRef, name: &NetbiosName, world: &'a World) -> Option<&'a NameRecord> {
-    let wins = world.host(HostId(server.0)).server()?.wins()?;
-    wins.core().names.get(name, &Default::default())
+    wins_at(server, world)?.core().names.get(name, &Default::default())
+}
+
+fn record_count(
+    server: HostRef,
+    owner: Option<Ipv4Addr>,
+    state: Option<RecordStateWord>,
+    world: &World,
+) -> u64 {
+    let Some(wins) = wins_at(server, world) else { return 0 };
+    let fits = |record: &&NameRecord| {
+        owner.is_none_or(|owner| record.owner.address() == owner)
+            && state.is_none_or(|state| record.state == state_of(state))
+    };
+    wins.core().names.iter().filter(fits).count() as u64
+}
+
+fn state_of(word: RecordStateWord) -> RecordState {
+    match word {
+        RecordStateWord::Active => RecordState::Active,
+        RecordStateWord::Released => RecordState::Released,
+        RecordStateWord::Tombstone => RecordState::Tombstone,
+    }
 }
 
 fn matches(record: &NameRecord, wanted: &RecordMatch, plan: &Plan) -> bool {
-    let state = match wanted.state {
-        None | Some(RecordStateWord::Active) => RecordState::Active,
-        Some(RecordStateWord::Released) => RecordState::Released,
-        Some(RecordStateWord::Tombstone) => RecordState::Tombstone,
-    };
+    let state = wanted.state.map_or(RecordState::Active, state_of);
     let kind = |kind| match kind {
         StaticKind::Unique => NameKind::Unique,
         StaticKind::Group => NameKind::Group,
@@ -452,6 +494,7 @@ fn matches(record: &NameRecord, wanted: &RecordMatch, plan: &Plan) -> bool {
             stored == expected
         })
         && wanted.owner.is_none_or(|h| record.owner.0 == plan.hosts[h.index()].address)
+        && wanted.version.holds(record.version.0)
         && wanted.kind.is_none_or(|k| record.kind == kind(k))
         && wanted.is_static.is_none_or(|s| record.is_static() == s)
 }

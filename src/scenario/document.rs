@@ -127,6 +127,17 @@ pub fn apply_override(root: &mut Table, n: u32, text: &str, mistakes: &mut Mista
     }
 }
 
+/// Applies `path=value` from inside the file; everything about it is reported at `span`.
+pub fn with_override(root: &mut Table, text: &str, span: Span) -> Result<(), Mistake> {
+    let Some((path, value)) = text.split_once('=') else {
+        let mistake = Mistake::new(span, "an override needs a path and a value");
+        return Err(mistake.hint("write path=value, such as link.wan.loss=1/100"));
+    };
+    let node = Node { span, ..override_value(0, 0, value) };
+    *root = with_value(root, path, span, node)?;
+    Ok(())
+}
+
 /// The document with another value at a path; `span` is where the path stands.
 pub fn with_value(root: &Table, path: &str, span: Span, node: Node) -> Result<Table, Mistake> {
     let segments: Vec<(String, Span)> =

@@ -85,6 +85,28 @@ pub enum Condition {
         /// The name.
         name: NetbiosName,
     },
+    /// Each of these servers has a number of records (of an owner, in a state) within the limits. A server
+    /// that does not run has none.
+    RecordCount {
+        /// Which servers.
+        servers: Vec<HostRef>,
+        /// Only records of this owner.
+        owner: Option<Ipv4Addr>,
+        /// Only in this state.
+        state: Option<RecordStateWord>,
+        /// Not fewer, not more.
+        within: CountRange,
+    },
+    /// Each of these servers knows versions of the owner up to one within the limits; an owner it does not
+    /// know counts as 0.
+    OwnerKnown {
+        /// Which servers.
+        servers: Vec<HostRef>,
+        /// The owner.
+        owner: Ipv4Addr,
+        /// Not below, not above.
+        within: CountRange,
+    },
     /// Every look-up of the name by a live host gives the right address.
     HostsResolve {
         /// Who asks.
@@ -178,12 +200,35 @@ pub struct RecordMatch {
     pub addresses: Option<Vec<Ipv4Addr>>,
     /// The server that owns it.
     pub owner: Option<HostRef>,
+    /// Its version.
+    pub version: CountRange,
     /// Its state; active if `None`.
     pub state: Option<RecordStateWord>,
     /// Its kind.
     pub kind: Option<StaticKind>,
     /// Whether it is static.
     pub is_static: Option<bool>,
+}
+
+/// A number between two others, each of them included; any if `None`.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct CountRange {
+    /// Not below this.
+    pub at_least: Option<u64>,
+    /// Not above this.
+    pub at_most: Option<u64>,
+}
+
+impl CountRange {
+    /// Whether it is within.
+    pub fn holds(&self, n: u64) -> bool {
+        self.at_least.is_none_or(|low| n >= low) && self.at_most.is_none_or(|high| n <= high)
+    }
+
+    /// Whether any number is.
+    pub fn is_open(&self) -> bool {
+        *self == CountRange::default()
+    }
 }
 
 /// The state of a record, as scenario files name it.

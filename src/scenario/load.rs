@@ -3,6 +3,7 @@
 use super::check::check_table;
 use super::diagnose::Mistakes;
 use super::document::{self, Span};
+use super::kb::check_kb;
 use super::language::SCENARIO;
 use super::lower::lower;
 use super::plan::Plan;
@@ -38,6 +39,7 @@ pub fn load(
     check_table(&root, &SCENARIO, start, &mut mistakes);
     let plan = lower(&root, opening_comment(text), &mut mistakes, read_file);
     check_vary(&root, start, &mut mistakes, read_file);
+    check_kb(&root, start, &mut mistakes, read_file);
     if mistakes.is_empty() { Ok(plan) } else { Err(mistakes) }
 }
 

@@ -10,6 +10,7 @@ mod document;
 mod expand;
 mod expectation;
 mod explain;
+mod kb;
 mod language;
 mod load;
 mod lower;
@@ -22,10 +23,11 @@ mod vary;
 pub use diagnose::{Mistake, Mistakes, closing_line};
 pub use document::Span;
 pub use expectation::{
-    Amount, Condition, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period, RecordMatch,
-    RecordStateWord, Value,
+    Amount, Condition, CountRange, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period,
+    RecordMatch, RecordStateWord, Value,
 };
 pub use explain::explain;
+pub use kb::KbPlan;
 pub use load::{load, load_file};
 pub use plan::{
     Boot, Changed, ClockPlan, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef, HostPlan,
@@ -35,9 +37,10 @@ pub use plan::{
 };
 pub use schema::schema;
 pub use story::{
-    ArrivalLaw, Choose, FaultKind, FaultPlan, FaultRef, FaultSchedule, GapLaw, HostTarget,
-    LookupTarget, LookupsPlan, PacketScope, ProbeKind, ProbePlan, ReplicateDirection, Side,
-    StepKind, StepPlan, StepRef, VaryPlan, WorkloadKind, WorkloadPlan, WorkloadRef,
+    ArrivalLaw, Choose, ClaimKind, FaultKind, FaultPlan, FaultRef, FaultSchedule, GapLaw,
+    HostTarget, LookupTarget, LookupsPlan, PacketScope, ProbeKind, ProbePlan, RecordPlan,
+    ReplicateDirection, Side, StepKind, StepPlan, StepRef, VaryPlan, WorkloadKind, WorkloadPlan,
+    WorkloadRef,
 };
 
 /// A moment as scenario files write it: `09:00`, `1d 09:00`, or a time from the start such as `9h 30min`.

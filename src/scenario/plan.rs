@@ -8,6 +8,7 @@
 //! what is its own, so that a hundred thousand hosts stay affordable.
 
 use super::expectation::ExpectPlan;
+use super::kb::KbPlan;
 use super::story::{FaultPlan, ProbePlan, StepPlan, VaryPlan, WorkloadPlan, WorkloadRef};
 use crate::base::{Odds, SimDuration, SimTime};
 use crate::nbt::NbtProfile;
@@ -96,6 +97,8 @@ pub struct Plan {
     pub expects: Vec<ExpectPlan>,
     /// What a sweep may vary.
     pub vary: Vec<VaryPlan>,
+    /// The documented failure that the scenario reproduces.
+    pub kb: Option<KbPlan>,
 }
 
 /// A duration drawn anew each time, from `low` to `high`, both included; equal for a fixed one.
@@ -181,10 +184,16 @@ pub struct DomainPlan {
 /// Which Windows a host behaves like.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum HostProfile {
-    /// Windows NT 3.5.
-    Nt35,
-    /// Windows NT 3.51.
-    Nt351,
+    /// Windows NT 3.5 with this service pack (0 to 3).
+    Nt35 {
+        /// Number of the service pack.
+        sp: u8,
+    },
+    /// Windows NT 3.51 with this service pack (0 to 5).
+    Nt351 {
+        /// Number of the service pack.
+        sp: u8,
+    },
     /// Windows NT 4.0 with this service pack (0 to 6; 6 stands for 6a).
     Nt40 {
         /// Number of the service pack.

@@ -3,9 +3,10 @@
 //! Rules as for the rest of the plan: indices instead of names, defaults filled in. Sets of hosts are
 //! lists in plan order; where a fault says "one of" or "half of", the drawing is left to the run.
 
+use super::expectation::RecordStateWord;
 use super::plan::{
     DurationRange, HostRef, LinkRef, OwnName, PullPlan, PushPlan, RouterRef, StaticFile,
-    StaticPlan, SubnetRef, index_type,
+    StaticKind, StaticPlan, SubnetRef, index_type,
 };
 use crate::base::{Odds, SimDuration, SimTime};
 use crate::wire::NetbiosName;
@@ -340,6 +341,38 @@ pub enum StepKind {
         /// Whether the three days of uptime before deleting replica tombstones are waived.
         force: bool,
     },
+    /// Deletes a record on one server; nothing replicates (Q184693).
+    DeleteRecord {
+        /// At this server.
+        server: HostRef,
+        /// The name.
+        name: NetbiosName,
+    },
+    /// Makes a record a tombstone owned here, so that every partner forgets it (Q184693).
+    TombstoneRecord {
+        /// At this server.
+        server: HostRef,
+        /// The name.
+        name: NetbiosName,
+    },
+    /// Deletes an owner and all its records on one server; nothing replicates.
+    DeleteOwner {
+        /// At this server.
+        server: HostRef,
+        /// The owner.
+        owner: Ipv4Addr,
+    },
+    /// Puts a record into a database, as repair tools do.
+    PutRecord {
+        /// At this server.
+        server: HostRef,
+        /// The record.
+        record: RecordPlan,
+    },
+    /// Stops the WINS service; the host stays on.
+    StopWins(Vec<HostRef>),
+    /// Starts the WINS service.
+    StartWins(Vec<HostRef>),
     /// Moves hosts to another subnet.
     Roam {
         /// Which.
@@ -367,6 +400,24 @@ pub enum StepKind {
         /// The name.
         name: NetbiosName,
     },
+    /// A host sends a bare registration or release to a server, as other software does; nobody waits for
+    /// the answer.
+    Claim {
+        /// Who sends it.
+        host: HostRef,
+        /// To which address.
+        server: Ipv4Addr,
+        /// The name.
+        name: NetbiosName,
+        /// As what it is claimed.
+        kind: ClaimKind,
+        /// The address claimed.
+        address: Ipv4Addr,
+        /// Whether the name is given up instead.
+        release: bool,
+    },
+    /// `nbtstat -RR`: all names of these hosts are released and registered again.
+    ReleaseRefresh(Vec<HostRef>),
     /// A user logs on: the name is registered with suffix 03.
     LogOn {
         /// Where.
@@ -381,6 +432,38 @@ pub enum StepKind {
         /// What for.
         target: LookupTarget,
     },
+}
+
+/// As what a bare claim claims a name.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum ClaimKind {
+    /// Unique.
+    Unique,
+    /// A group.
+    Group,
+    /// Unique, by a host with several addresses.
+    Multihomed,
+}
+
+/// A record that is put into a database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordPlan {
+    /// The name.
+    pub name: NetbiosName,
+    /// Its kind, as static mappings name it; never a domain name.
+    pub kind: StaticKind,
+    /// Its state; active if `None`.
+    pub state: Option<RecordStateWord>,
+    /// Whether it is static.
+    pub is_static: bool,
+    /// Who owns it; `None` for the server itself.
+    pub owner: Option<Ipv4Addr>,
+    /// Its version; `None` for the next one of the server.
+    pub version: Option<u64>,
+    /// Its addresses.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Who registered them; `None` for the owner.
+    pub member_owner: Option<Ipv4Addr>,
 }
 
 /// Something measured at intervals, beyond the standard measures.

@@ -472,6 +472,26 @@ impl World {
         }
     }
 
+    /// An administrator stops the WINS service; the host stays on. Nothing if it does not run.
+    pub fn stop_service<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let h = id.0 as usize;
+        let runs = self.hosts[h].server.as_ref().is_some_and(|s| s.wins.is_some());
+        if runs && self.hosts[h].life == Life::On {
+            self.stop_wins(h, sched);
+            self.rearm(h, sched);
+        }
+    }
+
+    /// An administrator starts the WINS service. Nothing if it runs, or the host is not on.
+    pub fn start_service<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let h = id.0 as usize;
+        let stopped = self.hosts[h].server.as_ref().is_some_and(|s| s.wins.is_none());
+        if stopped && self.hosts[h].life == Life::On {
+            self.start_wins(h, sched);
+            self.rearm(h, sched);
+        }
+    }
+
     /// The service stops in order: what it holds in memory reaches the disk.
     pub(super) fn stop_wins<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
         self.wins_input(h, WinsInput::Stop, sched);

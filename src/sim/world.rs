@@ -598,6 +598,23 @@ impl World {
         }
     }
 
+    /// A program on a host sends a datagram of its own from port 137 to port 137. Nothing if the host is
+    /// not on.
+    pub fn send_name_service<S: Scheduler>(
+        &mut self,
+        id: HostId,
+        to: Ipv4Addr,
+        bytes: &[u8],
+        sched: &mut S,
+    ) {
+        let host = &self.hosts[id.0 as usize];
+        if host.life == Life::On {
+            let source = SocketAddrV4::new(host.address, PORT);
+            let header = PacketHeader::udp(source, SocketAddrV4::new(to, PORT));
+            self.send(host.interface, &header, bytes, sched);
+        }
+    }
+
     /// Tells those who watch how the records touched since the last call look now.
     pub(super) fn tell_records<S: Scheduler>(&mut self, h: usize, sched: &S) {
         let mut touched = std::mem::take(&mut self.touched);

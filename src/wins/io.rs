@@ -97,6 +97,13 @@ pub enum OperatorAction {
         /// Its scope.
         scope: ScopeId,
     },
+    /// Delete an owner and all its records here; nothing replicates (RAIW, `R_WinsDeleteWins`).
+    DeleteOwner {
+        /// Whose records.
+        owner: Ipv4Addr,
+    },
+    /// Put a record into the database as it is (RAIW, `R_WinsRecordAction` with insert).
+    PutRecord(PutRecord),
     /// Import static mappings from an LMHOSTS file.
     ImportLmhosts {
         /// The file's text.
@@ -121,6 +128,29 @@ pub enum OperatorAction {
     },
     /// Replace the partners.
     SetPartners(Vec<Partner>),
+}
+
+/// A record that an administrator puts into the database, past all rules.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PutRecord {
+    /// The name.
+    pub name: NetbiosName,
+    /// Its scope.
+    pub scope: ScopeId,
+    /// Its kind.
+    pub kind: NameKind,
+    /// Its state.
+    pub state: RecordState,
+    /// Whether it is static.
+    pub is_static: bool,
+    /// Who owns it; `None` for this server.
+    pub owner: Option<Ipv4Addr>,
+    /// Its version; `None` for the next one of this server. A version of our own raises the counter.
+    pub version: Option<VersionId>,
+    /// Its addresses, 25 at most.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Who registered them; `None` for the owner.
+    pub member_owner: Option<Ipv4Addr>,
 }
 
 /// What a WINS server asks of the world, in order.

@@ -16,6 +16,7 @@ mod io;
 mod lmhosts;
 mod members;
 mod names;
+mod operator;
 mod partners;
 mod profile;
 mod query;
@@ -35,7 +36,8 @@ mod versions;
 pub use self::challenge::ChallengeOutcome;
 pub use self::core::{Core, OwnChanges, ReleaseDemand, ReplicaChallenge, VerifyRequest};
 pub use io::{
-    Observation, OperatorAction, RequestKind, StoreOp, StreamId, WinsEvent, WinsInput, WinsOutput,
+    Observation, OperatorAction, PutRecord, RequestKind, StoreOp, StreamId, WinsEvent, WinsInput,
+    WinsOutput,
 };
 pub use lmhosts::{
     LMHOSTS_LINES_MAX, LmhostsEntry, LmhostsError, LmhostsMistake, LmhostsSkip, parse_lmhosts,

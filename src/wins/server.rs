@@ -168,6 +168,8 @@ impl WinsServer {
             OperatorAction::TombstoneRecord { name, scope } => {
                 self.tombstone(&name, &scope, now, out);
             }
+            OperatorAction::DeleteOwner { owner } => self.delete_owner(Owner(owner), out),
+            OperatorAction::PutRecord(record) => self.put_record(record, now, out),
             OperatorAction::ImportLmhosts { text } => self.import_lmhosts(&text, out),
             OperatorAction::PullNow { partner } => replication.pull_now(core, partner, now, out),
             OperatorAction::PushNow { partner, propagate } => {

@@ -215,8 +215,10 @@ fn machine(group: &GroupPlan, lines: &mut Vec<String>) {
 
 fn version(profile: HostProfile) -> String {
     match profile {
-        HostProfile::Nt35 => "NT 3.5".to_string(),
-        HostProfile::Nt351 => "NT 3.51".to_string(),
+        HostProfile::Nt35 { sp: 0 } => "NT 3.5".to_string(),
+        HostProfile::Nt35 { sp } => format!("NT 3.5 SP{sp}"),
+        HostProfile::Nt351 { sp: 0 } => "NT 3.51".to_string(),
+        HostProfile::Nt351 { sp } => format!("NT 3.51 SP{sp}"),
         HostProfile::Nt40 { sp: 0 } => "NT 4.0".to_string(),
         HostProfile::Nt40 { sp } => format!("NT 4.0 SP{sp}"),
         HostProfile::W2k => "Windows 2000".to_string(),

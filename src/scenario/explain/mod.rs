@@ -8,6 +8,7 @@ mod hosts;
 mod words;
 
 use super::expectation::{ExpectKind, Period};
+use super::kb::KbPlan;
 use super::plan::{LinkPlan, MediumPlan, Plan, SubnetRef};
 use super::story::FaultSchedule;
 use std::fmt::Write;
@@ -25,6 +26,7 @@ pub fn explain(plan: &Plan) -> String {
     let _ = writeln!(out, "{}", plan.title);
     let hosts = plural(plan.hosts.len(), "host");
     let _ = writeln!(out, "{} of simulated time, {hosts}, seed {}", plan.duration, plan.seed);
+    section(&mut out, "reproduced failure", &plan.kb.iter().flat_map(failure).collect::<Vec<_>>());
     section(&mut out, "subnets", &subnets(plan));
     section(&mut out, "routers", &routers(plan));
     section(&mut out, "links", &links(plan));
@@ -49,6 +51,20 @@ pub fn explain(plan: &Plan) -> String {
     let rows: Vec<Row> = rows.map(|v| vec![v.path.clone(), v.values.join(", ")]).collect();
     section(&mut out, "values a sweep tries", &rows);
     out
+}
+
+/// The failure that a scenario reproduces.
+fn failure(kb: &KbPlan) -> Vec<Row> {
+    let articles = [&[kb.article.clone()], kb.also.as_slice()].concat().join(", ");
+    let rows = [
+        ("article", articles),
+        ("symptom", kb.symptom.clone()),
+        ("affected", kb.affected.clone()),
+        ("cured", kb.cured.clone()),
+        ("a cure sets", kb.cure.join(", ")),
+        ("harm sets", kb.harm.join(", ")),
+    ];
+    rows.into_iter().map(|(what, text)| vec![what.to_string(), text]).collect()
 }
 
 /// The cells of one row. The last one is wrapped; a line break in it begins a new line there.

@@ -2,11 +2,13 @@
 
 use super::hosts::{notifies, pulls};
 use crate::base::{Odds, SimDuration, SimTime};
-use crate::scenario::expectation::{Amount, Condition, Figure, Limit, Moment, RecordMatch, Value};
+use crate::scenario::expectation::{
+    Amount, Condition, CountRange, Figure, Limit, Moment, RecordMatch, Value,
+};
 use crate::scenario::plan::{DurationRange, HostRef, Plan, StaticKind, StaticPlan};
 use crate::scenario::story::{
     ArrivalLaw, Choose, FaultKind, GapLaw, HostTarget, LookupTarget, PacketScope, ProbeKind,
-    ReplicateDirection, Side, StepKind, WorkloadKind,
+    RecordPlan, ReplicateDirection, Side, StepKind, WorkloadKind,
 };
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -63,6 +65,32 @@ impl Words<'_> {
 
     fn host(&self, host: HostRef) -> &str {
         &self.plan.hosts[host.index()].name
+    }
+
+    /// The host that has an address, or the address.
+    fn named(&self, address: Ipv4Addr) -> String {
+        let host = self.plan.hosts.iter().find(|host| host.address == address);
+        host.map_or_else(|| address.to_string(), |host| host.name.clone())
+    }
+
+    fn put_record(&self, record: &RecordPlan) -> String {
+        let state = record.state.map_or("active".to_string(), |s| format!("{s:?}").to_lowercase());
+        let is_static = if record.is_static { " static" } else { "" };
+        let mut text =
+            format!("{} as {state}{is_static} {} record", record.name, static_kind(record.kind));
+        if !record.addresses.is_empty() {
+            text.push_str(&format!(" with {}", self.addresses(&record.addresses)));
+        }
+        if let Some(owner) = record.member_owner {
+            text.push_str(&format!(" registered at {}", self.named(owner)));
+        }
+        if let Some(owner) = record.owner {
+            text.push_str(&format!(", owned by {}", self.named(owner)));
+        }
+        if let Some(version) = record.version {
+            text.push_str(&format!(", version {version}"));
+        }
+        text
     }
 
     fn target(&self, target: &HostTarget) -> String {
@@ -253,6 +281,29 @@ impl Words<'_> {
                 let force = if *force { ", whatever its uptime" } else { "" };
                 format!("{} scavenges{force}", self.host(*server))
             }
+            StepKind::DeleteRecord { server, name } => {
+                format!("{}: {name} deleted", self.host(*server))
+            }
+            StepKind::TombstoneRecord { server, name } => {
+                format!("{}: {name} made a tombstone", self.host(*server))
+            }
+            StepKind::DeleteOwner { server, owner } => {
+                format!("{}: all records of {} deleted", self.host(*server), self.named(*owner))
+            }
+            StepKind::PutRecord { server, record } => {
+                format!("{}: put in: {}", self.host(*server), self.put_record(record))
+            }
+            StepKind::StopWins(hosts) => format!("WINS stopped on {}", self.hosts(hosts)),
+            StepKind::StartWins(hosts) => format!("WINS started on {}", self.hosts(hosts)),
+            StepKind::Claim { host, server, name, kind, address, release } => {
+                let what = if *release { "gives up" } else { "claims" };
+                let kind = format!("{kind:?}").to_lowercase();
+                let (host, to) = (self.host(*host), self.named(*server));
+                format!("{host} {what} {name} ({kind}) at {to} for {}", self.named(*address))
+            }
+            StepKind::ReleaseRefresh(hosts) => {
+                format!("{} release and register all their names", self.hosts(hosts))
+            }
             StepKind::Roam { hosts, to, addresses } => {
                 let subnet = &self.plan.subnets[to.index()].name;
                 let to = match addresses.as_slice() {
@@ -314,6 +365,18 @@ impl Words<'_> {
             }
             Condition::ServerLacks { servers, name } => {
                 format!("{} would not answer for {name}", self.hosts(servers))
+            }
+            Condition::RecordCount { servers, owner, state, within } => {
+                let have = if servers.len() == 1 { "has" } else { "have" };
+                let state = state.map_or(String::new(), |s| format!(" {s:?}").to_lowercase());
+                let whose = owner.map_or(String::new(), |o| format!(" of {}", self.named(o)));
+                let servers = self.hosts(servers);
+                format!("{servers} {have} {}{state} records{whose}", count_range(within))
+            }
+            Condition::OwnerKnown { servers, owner, within } => {
+                let know = if servers.len() == 1 { "knows" } else { "know" };
+                let (servers, owner) = (self.hosts(servers), self.named(*owner));
+                format!("{servers} {know} {owner} up to version {}", count_range(within))
             }
             Condition::HostsResolve { hosts, target, address } => {
                 let right = match address {
@@ -386,7 +449,20 @@ impl Words<'_> {
         if let Some(owner) = record.owner {
             text.push_str(&format!(", owned by {}", self.host(owner)));
         }
+        if !record.version.is_open() {
+            text.push_str(&format!(", version {}", count_range(&record.version)));
+        }
         text
+    }
+}
+
+fn count_range(within: &CountRange) -> String {
+    match (within.at_least, within.at_most) {
+        (Some(low), Some(high)) if low == high => format!("exactly {low}"),
+        (Some(low), Some(high)) => format!("{low} to {high}"),
+        (Some(low), None) => format!("at least {low}"),
+        (None, Some(high)) => format!("at most {high}"),
+        (None, None) => "any number of".to_string(),
     }
 }
 

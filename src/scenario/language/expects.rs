@@ -1,7 +1,7 @@
 //! The keys of expectations: when something must hold, and what.
 
 use super::Kind::*;
-use super::hosts::STATIC_KINDS;
+use super::hosts::{RECORD_STATES, STATIC_KINDS};
 use super::{Choice, Key, Spec, key, must, spec};
 
 pub(super) static EXPECT: Spec = Spec {
@@ -32,6 +32,8 @@ const CONDITIONS: &[Key] = &[
     key("databases_agree", Either(&[Switch, Hosts]), "Active records of servers are the same."),
     key("server_knows", Table(&SERVER_KNOWS), "Servers have such a record."),
     key("server_lacks", Table(&SERVER_LACKS), "Servers would not answer for the name."),
+    key("record_count", Table(&RECORD_COUNT), "How many records servers have."),
+    key("owner_known", Table(&OWNER_KNOWN), "The version up to which servers know an owner."),
     key("hosts_resolve", Table(&HOSTS_RESOLVE), "Every look-up of a name gives the right address."),
     key("lookup_success", Table(&LOOKUP_SUCCESS), "Share of look-ups that succeed."),
     key("stale_answers", Table(&ANSWERS), "Answers with an address no longer held."),
@@ -51,7 +53,9 @@ static SERVER_KNOWS: Spec = spec(
         must("name", Text, "A host, or a NetBIOS name with its suffix."),
         key("addresses", List(&HostOrAddress), "Exactly these addresses."),
         key("owner", Ref("WINS server"), "The server that owns it."),
-        key("state", Word(&["active", "released", "tombstone"]), "Default active."),
+        key("version_min", Number(0, i64::MAX as u64), "The least its version may be."),
+        key("version_max", Number(0, i64::MAX as u64), "The most its version may be."),
+        key("state", Word(RECORD_STATES), "Default active."),
         key("kind", Word(STATIC_KINDS), "Its kind."),
         key("static", Switch, "Whether it is static."),
     ],
@@ -61,6 +65,25 @@ static SERVER_LACKS: Spec = spec(
     &[
         must("server", Hosts, "WINS servers."),
         must("name", Text, "A host, or a NetBIOS name with its suffix."),
+    ],
+);
+static RECORD_COUNT: Spec = spec(
+    "a number of records",
+    &[
+        must("server", Hosts, "WINS servers, each of them."),
+        key("owner", HostOrAddress, "Only records of this owner."),
+        key("state", Word(RECORD_STATES), "Only in this state."),
+        key("at_least", Number(0, 100_000_000), "Not fewer."),
+        key("at_most", Number(0, 100_000_000), "Not more."),
+    ],
+);
+static OWNER_KNOWN: Spec = spec(
+    "an owner to be known",
+    &[
+        must("server", Hosts, "WINS servers, each of them."),
+        must("owner", HostOrAddress, "The owner; 0 is the version of an unknown one."),
+        key("at_least", Number(0, i64::MAX as u64), "Not below this version."),
+        key("at_most", Number(0, i64::MAX as u64), "Not above."),
     ],
 );
 static HOSTS_RESOLVE: Spec = spec(

@@ -5,8 +5,29 @@ use super::{Key, Kind, Spec, key, must, spec};
 
 /// Versions a host can behave like.
 pub const PROFILES: &[&str] = &[
-    "nt35", "nt351", "nt40", "nt40-sp0", "nt40-sp1", "nt40-sp2", "nt40-sp3", "nt40-sp4",
-    "nt40-sp5", "nt40-sp6", "w2k", "w2k3", "w95",
+    "nt35",
+    "nt35-sp0",
+    "nt35-sp1",
+    "nt35-sp2",
+    "nt35-sp3",
+    "nt351",
+    "nt351-sp0",
+    "nt351-sp1",
+    "nt351-sp2",
+    "nt351-sp3",
+    "nt351-sp4",
+    "nt351-sp5",
+    "nt40",
+    "nt40-sp0",
+    "nt40-sp1",
+    "nt40-sp2",
+    "nt40-sp3",
+    "nt40-sp4",
+    "nt40-sp5",
+    "nt40-sp6",
+    "w2k",
+    "w2k3",
+    "w95",
 ];
 
 pub(super) static HOST: Spec = spec(
@@ -197,6 +218,11 @@ pub const WINS_PARAMETERS: &[Key] = &[
     key("verify_with_partners", Switch, "UseRplPnrs."),
     key("pause_until_replicated", Switch, "InitTimePause (Q193887)."),
 ];
+
+/// What a record in a database can be.
+pub(super) const RECORD_KINDS: &[&str] = &["unique", "group", "internet-group", "multihomed"];
+/// The states of a record.
+pub(super) const RECORD_STATES: &[&str] = &["active", "released", "tombstone"];
 
 /// What a static mapping can be.
 pub(super) const STATIC_KINDS: &[&str] =

@@ -132,6 +132,7 @@ const fn spec(what: &'static str, keys: &'static [Key]) -> Spec {
 
 mod expects;
 mod hosts;
+mod kb;
 mod story;
 
 pub use hosts::{NBT_PARAMETERS, WINS_PARAMETERS};
@@ -139,6 +140,7 @@ pub use hosts::{NBT_PARAMETERS, WINS_PARAMETERS};
 use Kind::*;
 use expects::EXPECT;
 use hosts::HOST;
+use kb::KB;
 use story::{FAULT, PROBE, STEP, WORKLOAD};
 
 /// The whole file.
@@ -168,6 +170,7 @@ pub static SCENARIO: Spec = spec(
         key("step", List(&Table(&STEP)), "What operators and users do."),
         key("probe", List(&Table(&PROBE)), "What is measured beyond the standard measures."),
         key("expect", List(&Table(&EXPECT)), "What must hold."),
+        key("kb", Table(&KB), "The documented failure that the scenario reproduces."),
         key("vary", Any, "Values a sweep tries: a table of paths and lists."),
     ],
 );

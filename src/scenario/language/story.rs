@@ -1,7 +1,7 @@
 //! The keys of what happens: workloads, faults, steps, probes.
 
 use super::Kind::*;
-use super::hosts::{PULLS, PUSHES, STATIC};
+use super::hosts::{PULLS, PUSHES, RECORD_KINDS, RECORD_STATES, STATIC};
 use super::{Choice, Key, Kind, Spec, key, must, spec};
 
 pub(super) static WORKLOAD: Spec = Spec {
@@ -144,11 +144,19 @@ const STEP_KINDS: &[Key] = &[
     key("replicate", Table(&REPLICATE), "Forces replication."),
     key("set_partners", Table(&SET_PARTNERS), "Replaces a server's partners."),
     key("scavenge", Table(&SCAVENGE), "Starts a scavenging pass."),
+    key("delete_record", Table(&RECORD), "Deletes a record on one server; nothing replicates."),
+    key("tombstone_record", Table(&RECORD), "Makes a record a tombstone, for every partner."),
+    key("delete_owner", Table(&OWNER), "Deletes an owner and all its records on one server."),
+    key("put_record", Table(&PUT_RECORD), "Puts a record into a database, as repair tools do."),
+    key("stop_wins", Hosts, "Stops the WINS service; the host stays on."),
+    key("start_wins", Hosts, "Starts the WINS service."),
     key("roam", Table(&ROAM), "Moves hosts to another subnet."),
     key("shut_down", Hosts, "Shuts hosts down cleanly."),
     key("boot", Hosts, "Switches hosts on."),
     key("register", Table(&REGISTER), "A service registers a name."),
     key("release", Table(&RELEASE), "A service gives a name up."),
+    key("claim", Table(&CLAIM), "Sends a bare registration or release, as other software does."),
+    key("release_refresh", Hosts, "nbtstat -RR: all names are released and registered again."),
     key("log_on", Table(&LOG_ON), "A user logs on."),
     key("lookup", Table(&LOOKUP), "Hosts look a name up."),
 ];
@@ -194,6 +202,28 @@ static SCAVENGE: Spec = spec(
         key("force", Switch, "Whether the uptime rule is waived. Default false."),
     ],
 );
+static RECORD: Spec = spec(
+    "a record to be changed",
+    &[must("server", Ref("WINS server"), "Where."), must("name", Name, "The name.")],
+);
+static OWNER: Spec = spec(
+    "an owner to be deleted",
+    &[must("server", Ref("WINS server"), "Where."), must("owner", HostOrAddress, "Whose records.")],
+);
+static PUT_RECORD: Spec = spec(
+    "a record to be put",
+    &[
+        must("server", Ref("WINS server"), "Where."),
+        must("name", Name, "The name."),
+        key("kind", Word(RECORD_KINDS), "Default unique."),
+        key("state", Word(RECORD_STATES), "Default active."),
+        key("static", Switch, "Whether it is static. Default false."),
+        key("owner", HostOrAddress, "Who owns it. Default: the server itself."),
+        key("version", Number(1, i64::MAX as u64), "Default: the next one of the server."),
+        key("addresses", List(&HostOrAddress), "Its members, none to 25."),
+        key("member_owner", HostOrAddress, "Who registered them. Default: the owner."),
+    ],
+);
 static ROAM: Spec = spec(
     "a move",
     &[
@@ -208,6 +238,17 @@ static REGISTER: Spec = spec(
         must("host", Ref("host"), "Where."),
         must("name", Name, "The name."),
         key("group", Switch, "Whether it is a group name. Default false."),
+    ],
+);
+static CLAIM: Spec = spec(
+    "a bare claim",
+    &[
+        must("host", Ref("host"), "Who sends it."),
+        must("server", HostOrAddress, "Whom to."),
+        must("name", Name, "The name."),
+        key("kind", Word(&["unique", "group", "multihomed"]), "Default unique."),
+        key("address", HostOrAddress, "The address claimed. Default: the sender's."),
+        key("release", Switch, "Whether the name is given up instead. Default false."),
     ],
 );
 static RELEASE: Spec =

@@ -6,8 +6,8 @@ use crate::base::{Odds, SimDuration, SimTime};
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Node, Table};
 use crate::scenario::expectation::{
-    Amount, Condition, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period, RecordMatch,
-    RecordStateWord, Value as LimitValue,
+    Amount, Condition, CountRange, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period,
+    RecordMatch, RecordStateWord, Value as LimitValue,
 };
 use crate::scenario::plan::HostRef;
 use crate::scenario::story::{FaultKind, FaultRef, FaultSchedule, StepRef};
@@ -17,6 +17,15 @@ const ALL: Odds = Odds { numerator: 1, denominator: 1 };
 
 /// A kind of expectation that holds over a period.
 type MakeKind = fn(Period) -> ExpectKind;
+
+/// The state a word names.
+pub(super) fn record_state(word: &str) -> RecordStateWord {
+    match word {
+        "released" => RecordStateWord::Released,
+        "tombstone" => RecordStateWord::Tombstone,
+        _ => RecordStateWord::Active,
+    }
+}
 
 impl Build<'_> {
     pub(super) fn expects(&mut self) {
@@ -202,6 +211,13 @@ impl Build<'_> {
                 let name = inner.get("name").and_then(|n| self.lookup_target(n))?.name;
                 Some(Condition::ServerLacks { servers: servers?, name })
             }
+            "record_count" => self.record_count(inner),
+            "owner_known" => {
+                let servers = inner.get("server").map(|n| self.wins_hosts(n));
+                let owner = inner.get("owner").and_then(|n| self.address_of(n)).map(|(a, _)| a);
+                let within = self.count_range(inner, ["at_least", "at_most"], true);
+                Some(Condition::OwnerKnown { servers: servers?, owner: owner?, within })
+            }
             "hosts_resolve" => {
                 let target = inner.get("name").and_then(|n| self.lookup_target(n));
                 let address = inner.get("address").and_then(|n| self.address_of(n)).map(|(a, _)| a);
@@ -234,20 +250,48 @@ impl Build<'_> {
         let target = table.get("name").and_then(|n| self.lookup_target(n));
         let addresses = table.get("addresses").map(|n| self.addresses_of(n.items()));
         let owner = table.get("owner").and_then(|n| self.wins_host(n));
-        let state = table.text("state").map(|word| match word {
-            "released" => RecordStateWord::Released,
-            "tombstone" => RecordStateWord::Tombstone,
-            _ => RecordStateWord::Active,
-        });
+        let state = table.text("state").map(record_state);
+        let version = self.count_range(table, ["version_min", "version_max"], false);
         let record = RecordMatch {
             name: target?.name,
             addresses,
             owner,
+            version,
             state,
             kind: table.text("kind").map(static_kind),
             is_static: table.switch("static"),
         };
         Some(Condition::ServerKnows { servers: servers?, record })
+    }
+
+    fn record_count(&mut self, table: &Table) -> Option<Condition> {
+        let servers = table.get("server").map(|n| self.wins_hosts(n));
+        let owner = table.get("owner").map(|n| self.address_of(n));
+        let within = self.count_range(table, ["at_least", "at_most"], true);
+        let owner = match owner {
+            Some(found) => Some(found?.0),
+            None => None,
+        };
+        let state = table.text("state").map(record_state);
+        Some(Condition::RecordCount { servers: servers?, owner, state, within })
+    }
+
+    /// A range of numbers from two keys; complains if neither is there but one is needed.
+    fn count_range(&mut self, table: &Table, keys: [&str; 2], needed: bool) -> CountRange {
+        let [low, high] = keys;
+        let within = CountRange { at_least: table.count(low), at_most: table.count(high) };
+        if needed && table.get(low).is_none() && table.get(high).is_none() {
+            let span = table.entries.first().map(|e| e.key_span).unwrap_or_default();
+            let mistake = Mistake::new(span, "nothing is said about the number");
+            self.out.add(mistake.hint(format!("add {high} or {low}")));
+        }
+        if let (Some(from), Some(to), Some(node)) =
+            (within.at_least, within.at_most, table.get(high))
+            && from > to
+        {
+            self.mistake(node.span, format!("`{high}` is below `{low}`"));
+        }
+        within
     }
 
     fn answer(&mut self, table: &Table) -> Option<Condition> {

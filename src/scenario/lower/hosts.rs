@@ -313,24 +313,24 @@ fn disk(table: Option<&Table>) -> DiskParams {
 
 /// A version, and the word the client's profiles have for it.
 fn profile(word: &str) -> (HostProfile, &str) {
-    let profile = match word {
-        "nt35" => HostProfile::Nt35,
-        "nt351" => HostProfile::Nt351,
-        "w2k" => HostProfile::W2k,
-        "w2k3" => HostProfile::W2k3,
-        "w95" => HostProfile::W95,
-        _ => {
-            let sp = word.strip_prefix("nt40-sp").and_then(|n| n.parse().ok());
-            HostProfile::Nt40 { sp: sp.unwrap_or(6) }
-        }
+    let (release, sp) = match word.split_once("-sp") {
+        Some((release, sp)) => (release, sp.parse().ok()),
+        None => (word, None),
     };
-    (profile, word)
+    match release {
+        "nt35" => (HostProfile::Nt35 { sp: sp.unwrap_or(0) }, release),
+        "nt351" => (HostProfile::Nt351 { sp: sp.unwrap_or(5) }, release),
+        "w2k" => (HostProfile::W2k, release),
+        "w2k3" => (HostProfile::W2k3, release),
+        "w95" => (HostProfile::W95, release),
+        _ => (HostProfile::Nt40 { sp: sp.unwrap_or(6) }, word),
+    }
 }
 
 fn wins_profile(profile: HostProfile) -> WinsProfile {
     let (version, sp) = match profile {
-        HostProfile::Nt35 => (WinsVersion::Nt35, 0),
-        HostProfile::Nt351 => (WinsVersion::Nt351, 5),
+        HostProfile::Nt35 { sp } => (WinsVersion::Nt35, sp),
+        HostProfile::Nt351 { sp } => (WinsVersion::Nt351, sp),
         HostProfile::Nt40 { sp } => (WinsVersion::Nt40, sp),
         HostProfile::W2k => (WinsVersion::W2k, 0),
         HostProfile::W2k3 | HostProfile::W95 => (WinsVersion::W2k3, 0),

@@ -17,6 +17,7 @@ pub use hosts::{BOOT_TAKES, default_cpu};
 
 use super::diagnose::{Mistake, Mistakes};
 use super::document::{Node, Span, Table, write_value};
+use super::kb::{KbPlan, is_article};
 use super::plan::{HostRef, Plan, SubnetRef};
 use super::values::{self, Unfit};
 use super::{FaultRef, StepRef, VaryPlan};
@@ -99,6 +100,7 @@ pub fn lower(
     build.probes();
     build.expects();
     build.vary();
+    build.kb();
     build.plan
 }
 
@@ -178,6 +180,30 @@ impl<'a> Build<'a> {
             let values = items.iter().map(write_value).collect();
             self.plan.vary.push(VaryPlan { path: entry.key.clone(), values });
         }
+    }
+
+    /// The failure that the scenario reproduces. What its overrides do is checked by `check_kb`.
+    fn kb(&mut self) {
+        let Some(table) = self.root.get("kb").and_then(Node::table) else { return };
+        let text = |key| table.text(key).unwrap_or_default().to_string();
+        let list = |key| -> Vec<String> {
+            table.items(key).iter().filter_map(Node::text).map(str::to_string).collect()
+        };
+        let also = table.items("also").iter();
+        for node in table.get("article").into_iter().chain(also) {
+            let Some(article) = node.text().filter(|text| !is_article(text)) else { continue };
+            let mistake = Mistake::new(node.span, format!("`{article}` is no article"));
+            self.out.add(mistake.hint("write Q and five or six digits"));
+        }
+        self.plan.kb = Some(KbPlan {
+            article: text("article"),
+            also: list("also"),
+            affected: text("affected"),
+            cured: text("cured"),
+            symptom: text("symptom"),
+            cure: list("cure"),
+            harm: list("harm"),
+        });
     }
 
     /// Clusters are refused, with the reason of their time where there is one (Q174956).

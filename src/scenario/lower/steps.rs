@@ -1,11 +1,16 @@
 //! What operators and users do.
 
 use super::Build;
+use super::expects::record_state;
+use super::services::static_kind;
 use crate::scenario::diagnose::Mistake;
 use crate::scenario::document::{Node, Table};
-use crate::scenario::plan::OwnName;
-use crate::scenario::story::{ReplicateDirection, StepKind, StepPlan, StepRef};
+use crate::scenario::plan::{HostRef, OwnName, StaticKind};
+use crate::scenario::story::{
+    ClaimKind, RecordPlan, ReplicateDirection, StepKind, StepPlan, StepRef,
+};
 use crate::scenario::values;
+use crate::wins::MEMBERS_MAX;
 use crate::wire::{NetbiosName, Suffix};
 
 impl Build<'_> {
@@ -43,11 +48,15 @@ impl Build<'_> {
         match key {
             "shut_down" => return Some(StepKind::ShutDown(self.host_set(node))),
             "boot" => return Some(StepKind::Boot(self.host_set(node))),
+            "stop_wins" => return Some(StepKind::StopWins(self.wins_hosts(node))),
+            "start_wins" => return Some(StepKind::StartWins(self.wins_hosts(node))),
+            "release_refresh" => return Some(StepKind::ReleaseRefresh(self.netbt_hosts(node))),
             _ => {}
         }
         let table = node.table()?;
         match key {
             "roam" => return self.roam(table),
+            "claim" => return self.claim_step(table),
             "register" | "release" | "log_on" => return self.name_step(key, table),
             "lookup" => {
                 let hosts = self.host_set(table.get("host")?);
@@ -57,7 +66,18 @@ impl Build<'_> {
             _ => {}
         }
         let server = self.wins_host(table.get("server")?);
+        let name = || table.text("name").and_then(|text| text.parse::<NetbiosName>().ok());
         Some(match key {
+            "delete_record" => StepKind::DeleteRecord { server: server?, name: name()? },
+            "tombstone_record" => StepKind::TombstoneRecord { server: server?, name: name()? },
+            "delete_owner" => {
+                let (owner, _) = self.address_of(table.get("owner")?)?;
+                StepKind::DeleteOwner { server: server?, owner }
+            }
+            "put_record" => {
+                let record = self.record(table, server);
+                StepKind::PutRecord { server: server?, record: record? }
+            }
             "add_static" => {
                 let mapping = self.static_mapping(table, node.span);
                 StepKind::AddStatic { server: server?, mapping: mapping? }
@@ -99,6 +119,79 @@ impl Build<'_> {
         })
     }
 
+    /// Hosts, all of which have a NetBT client.
+    fn netbt_hosts(&mut self, node: &Node) -> Vec<HostRef> {
+        let hosts = self.host_set(node);
+        for &host in &hosts {
+            self.needs_netbt(host, node);
+        }
+        hosts
+    }
+
+    fn needs_netbt(&mut self, host: HostRef, node: &Node) {
+        if self.plan.group_of(host).nbt.is_none() {
+            let name = self.plan.hosts[host.index()].name.clone();
+            self.mistake(node.span, format!("host `{name}` has no NetBIOS over TCP/IP"));
+        }
+    }
+
+    /// A record that is put into a database.
+    fn record(&mut self, table: &Table, server: Option<HostRef>) -> Option<RecordPlan> {
+        let own = server.map(|server| self.plan.hosts[server.index()].address);
+        let address = |build: &mut Self, key| match table.get(key) {
+            Some(node) => build.address_of(node).map(|(address, _)| Some(address)),
+            None => Some(None),
+        };
+        let (owner, member_owner) = (address(self, "owner"), address(self, "member_owner"));
+        let addresses = self.addresses_of(table.items("addresses"));
+        let kind = static_kind(table.text("kind").unwrap_or("unique"));
+        let foreign = owner.flatten().is_some_and(|owner| Some(owner) != own);
+        if foreign && table.get("version").is_none() {
+            let span = table.get("owner").map(|n| n.span).unwrap_or_default();
+            self.mistake(span, "a record of another owner needs its `version`");
+        }
+        let held = matches!(kind, StaticKind::Unique | StaticKind::Group);
+        if addresses.len() > MEMBERS_MAX || held && addresses.len() != 1 {
+            let span = table.get("addresses").map(|n| n.span);
+            let span = span.or_else(|| table.get("name").map(|n| n.span)).unwrap_or_default();
+            let message = format!("{} addresses for such a record", addresses.len());
+            let most = if held { "it has one".into() } else { format!("{MEMBERS_MAX} at most") };
+            self.out.add(Mistake::new(span, message).hint(most));
+        }
+        Some(RecordPlan {
+            name: table.text("name")?.parse().ok()?,
+            kind,
+            state: table.text("state").map(record_state),
+            is_static: table.switch("static").unwrap_or(false),
+            owner: owner?,
+            version: table.count("version"),
+            addresses,
+            member_owner: member_owner?,
+        })
+    }
+
+    /// A bare registration or release.
+    fn claim_step(&mut self, table: &Table) -> Option<StepKind> {
+        let host = table.get("host").and_then(|n| self.host(n));
+        let server = table.get("server").and_then(|n| self.address_of(n));
+        let address = match table.get("address") {
+            Some(node) => self.address_of(node).map(|(address, _)| address),
+            None => host.map(|host| self.plan.hosts[host.index()].address),
+        };
+        Some(StepKind::Claim {
+            host: host?,
+            server: server?.0,
+            name: table.text("name")?.parse().ok()?,
+            kind: match table.text("kind") {
+                Some("group") => ClaimKind::Group,
+                Some("multihomed") => ClaimKind::Multihomed,
+                _ => ClaimKind::Unique,
+            },
+            address: address?,
+            release: table.switch("release").unwrap_or(false),
+        })
+    }
+
     fn roam(&mut self, table: &Table) -> Option<StepKind> {
         let node = table.get("host")?;
         let hosts = self.host_set(node);
@@ -134,13 +227,8 @@ impl Build<'_> {
     fn name_step(&mut self, key: &str, table: &Table) -> Option<StepKind> {
         let node = table.get("host")?;
         let host = self.host(node);
-        if let Some(host) = host
-            && self.plan.group_of(host).nbt.is_none()
-        {
-            let name = self.plan.hosts[host.index()].name.clone();
-            self.mistake(node.span, format!("host `{name}` has no NetBIOS over TCP/IP"));
-        }
         let host = host?;
+        self.needs_netbt(host, node);
         if key == "log_on" {
             let user = NetbiosName::new(table.text("user")?, Suffix::MESSENGER).ok()?;
             return Some(StepKind::LogOn { host, user });
