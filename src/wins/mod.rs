@@ -50,7 +50,10 @@ pub use record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, Versi
 pub use record_bytes::RecordBytesError;
 pub use server::{Loaded, WinsConfig, WinsServer};
 pub use statics::{StaticError, StaticMapping, StaticType};
-pub use store::{Committed, StoreError, WinsStore};
+pub use store::{
+    Backup, Checkpoint, Committed, Salvaged, StoreError, StoreOptions, VERSION_JUMP, WinsStore,
+    salvage,
+};
 pub use versions::VERSION_RESERVE;
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Tests of the store: what a reopened database holds, and what it refuses to open.
 
 use super::super::{Member, Members, NameKind, NameRecord, Origin, RecordState, WinsServer};
+use super::tables::{FORMAT_KEY, META};
 use super::*;
 use crate::base::WallTime;
+use crate::wins::{Owner, VersionId};
 use crate::wire::name_service::NodeType;
 use crate::wire::{NetbiosName, ScopeId, Suffix};
+use redb::TableDefinition;
 use redb::backends::InMemoryBackend;
 use std::sync::{Arc, Mutex};
 
@@ -113,7 +116,7 @@ fn foreign_and_other_files_are_refused_by_name() {
     transaction.commit().unwrap();
     drop(store);
     let error = WinsStore::open(newer).unwrap_err();
-    assert_eq!(error.to_string(), "the database has format 7, this program reads format 1");
+    assert_eq!(error.to_string(), "the database has format 7, this program reads format 2");
 }
 
 #[test]
