@@ -144,6 +144,7 @@ impl Lan {
                         }
                     }
                 }
+                WinsOutput::Multicast { .. } => {}
                 WinsOutput::StreamClose { stream } => {
                     if let Some((peer, end)) = self.ends.remove(&(server, stream)) {
                         self.ends.remove(&(peer, end));

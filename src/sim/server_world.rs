@@ -8,10 +8,13 @@ use super::host::{Death, HostId, Life};
 use super::service::{DATABASE_FILE, HeldAnswer, LAZY_COMMIT_INTERVAL, ServiceStop};
 use super::world::World;
 use crate::base::{Machine, Outbox, Scheduler, SimTime};
-use crate::net::{PacketHandle, PacketHeader, StreamEvent, StreamOutput, TcpStack, Transport};
+use crate::net::{
+    PacketHandle, PacketHeader, StreamEvent, StreamOutput, SubnetId, TcpStack, Transport,
+};
 use crate::wins::{
     CommitMode, Observation, OperatorAction, WinsInput, WinsOutput, WinsServer, WinsStore,
 };
+use crate::wire::discovery::PORT as DISCOVERY_PORT;
 use crate::wire::name_service::{NamePacket, Opcode, PORT, TYPE_NBSTAT, peek};
 use crate::wire::replication::PORT as REPLICATION_PORT;
 use std::net::SocketAddrV4;
@@ -59,6 +62,30 @@ impl World {
                 self.net.release(packet);
             }
         }
+    }
+
+    /// An announcement of a WINS server reaches those of its subnet. Returns whether it was one.
+    pub(super) fn announcement<S: Scheduler>(
+        &mut self,
+        subnet: SubnetId,
+        packet: PacketHandle,
+        sched: &mut S,
+    ) -> bool {
+        let header = self.net.packet(packet).header;
+        if header.transport != Transport::Udp || header.destination.port() != DISCOVERY_PORT {
+            return false;
+        }
+        for h in 0..self.hosts.len() {
+            let host = &self.hosts[h];
+            let runs = host.life == Life::On && host.server.is_some() && host.subnet == subnet;
+            if runs && self.net.hears(packet, host.interface, sched.now()) {
+                let bytes = self.net.packet(packet).payload.to_vec();
+                let input = WinsInput::Discovery { from: header.source, bytes: &bytes };
+                self.wins_input(h, input, sched);
+                self.rearm(h, sched);
+            }
+        }
+        true
     }
 
     fn submit<S: Scheduler>(
@@ -195,6 +222,14 @@ impl World {
             match out.items[i] {
                 WinsOutput::Send { to, bytes, after_commit } => {
                     self.answer(h, to, out.bytes(bytes), after_commit, sched);
+                }
+                WinsOutput::Multicast { to, ttl, bytes } => {
+                    // Routers here know no multicast groups: it stays in its subnet, as a broadcast.
+                    let on = self.net.subnet(self.hosts[h].subnet).1.broadcast();
+                    let source = SocketAddrV4::new(self.hosts[h].address, to.port());
+                    let header = PacketHeader::udp(source, SocketAddrV4::new(on, to.port()));
+                    let interface = self.hosts[h].interface;
+                    self.send(interface, &PacketHeader { ttl, ..header }, out.bytes(bytes), sched);
                 }
                 WinsOutput::Store(op) => {
                     let Some(server) = &mut self.hosts[h].server else { continue };

@@ -195,6 +195,9 @@ impl World {
     /// A broadcast name service message matters only to hosts that hold its name: to the others it is a
     /// packet they drop, and nobody is woken to drop it.
     fn broadcast<S: Scheduler>(&mut self, subnet: SubnetId, packet: PacketHandle, sched: &mut S) {
+        if self.announcement(subnet, packet, sched) {
+            return self.net.release(packet);
+        }
         let view = self.net.packet(packet);
         let is_name_service =
             view.header.destination.port() == PORT && view.header.transport == Transport::Udp;

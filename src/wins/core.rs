@@ -163,6 +163,15 @@ impl Core {
         }
     }
 
+    /// Drops an owner of which no record is left from the table and the database. Returns whether it did.
+    pub fn forget_owner(&mut self, owner: Owner, out: &mut Outbox<WinsOutput>) -> bool {
+        let forgotten = self.names.forget_owner(owner);
+        if forgotten {
+            self.store(StoreOp::ForgetOwner { owner }, out);
+        }
+        forgotten
+    }
+
     /// A partner's map shows `seen` as our maximum: raises the counter above it if it was lower
     /// (event 4295).
     pub fn repair_counter(&mut self, seen: VersionId, out: &mut Outbox<WinsOutput>) {

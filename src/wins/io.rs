@@ -69,6 +69,13 @@ pub enum WinsInput<'a> {
         /// Which.
         stream: StreamId,
     },
+    /// A datagram came to UDP port 42: another server's announcement (MS-WINSRA 2.2.1).
+    Discovery {
+        /// Its source.
+        from: SocketAddrV4,
+        /// Its payload.
+        bytes: &'a [u8],
+    },
     /// The store made the first `ticket` operations handed to it since the start durable.
     Durable {
         /// How many, counted from 1.
@@ -126,6 +133,8 @@ pub enum OperatorAction {
         /// Also delete replica tombstones before three days of uptime (event 4164).
         force: bool,
     },
+    /// Compare the replicas of every owner with what it holds, now and without a limit (Q154410).
+    CheckConsistency,
     /// Replace the partners.
     SetPartners(Vec<Partner>),
 }
@@ -183,6 +192,16 @@ pub enum WinsOutput {
     StreamClose {
         /// Which.
         stream: StreamId,
+    },
+    /// Send an announcement from UDP port 42 to the multicast group of WINS servers. A world without
+    /// multicast leaves it out.
+    Multicast {
+        /// The group and the port.
+        to: SocketAddrV4,
+        /// How many routers it may cross.
+        ttl: u8,
+        /// The payload.
+        bytes: ByteRange,
     },
     /// Write to the database. Each one counts as one ticket.
     Store(StoreOp),
@@ -409,6 +428,20 @@ pub enum WinsEvent {
     LmhostsAddressSkipped,
     /// A message was too long; the connection was dropped.
     MessageTooLong,
+    /// The bits that mark a message as one of WINS were not set.
+    NotWinsMessage,
+    /// A notification was not attempted: communication with the partner failed too often just now.
+    NotificationSkipped,
+    /// A request for an owner's range was answered with nothing.
+    NoRecordsInRange,
+    /// A partner's `SpTime` cannot be read (Q194339).
+    BadStartTime,
+    /// Only 1B names and special groups travel (Q251221).
+    PartialReplication,
+    /// A consistency check is done.
+    ConsistencyChecked,
+    /// A group replica could not be stored.
+    GroupReplicaFailed,
 }
 
 impl StreamId {
@@ -453,6 +486,13 @@ impl WinsEvent {
             LmhostsNameSkipped => (Some(4278), None),
             LmhostsAddressSkipped => (Some(4279), None),
             MessageTooLong => (Some(4285), None),
+            NotWinsMessage => (Some(4196), None),
+            NotificationSkipped => (Some(4144), None),
+            NoRecordsInRange => (Some(4116), Some(4121)),
+            BadStartTime => (Some(4162), Some(4183)),
+            PartialReplication => (None, Some(4161)),
+            ConsistencyChecked => (None, Some(4142)),
+            GroupReplicaFailed => (Some(4239), Some(4260)),
         }
     }
 

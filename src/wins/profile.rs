@@ -4,6 +4,7 @@
 //! sources disagree the field says which value was taken.
 
 use crate::base::SimDuration;
+use std::net::Ipv4Addr;
 use thiserror::Error;
 
 /// A release of the WINS server.
@@ -143,20 +144,73 @@ pub struct WinsProfile {
     pub merge_takes_ownership: bool,
     /// An own active 1C meeting a foreign tombstone is pushed on with propagate (4.0 SP5, Q216585).
     pub push_on_1c_tombstone: bool,
-    /// Smallest `UpdateCount`; 3.5 notified on every change (Q126132).
+    /// Whether an owner's answer to the challenge of a replica can make one multihomed record of both, as
+    /// Windows Server 2003 was seen to do; before, an answered challenge keeps the record (MS-WINSRA 3.2.5).
+    pub replica_challenge_joins: bool,
+    /// Smallest `UpdateCount`.
     pub update_count_min: u32,
+    /// A notification follows every registration whatever `UpdateCount` says (Q126132, 3.5).
+    pub update_count_ignored: bool,
+    /// A notification passed on announces every owner and does not name where it began, so that it can run
+    /// round a ring for ever (Q129816, 3.5).
+    pub propagation_circulates: bool,
+    /// A partner that asks for a range without records is turned away (Q129113, 3.5).
+    pub empty_range_is_error: bool,
+    /// Partners that are used; further ones never replicate (Q191428, 30 until 4.0 SP3).
+    pub partners_max: usize,
+    /// `ReplicationType` 1 for all partners: only 1B names and special groups travel (Q251221).
+    pub only_domain_names: bool,
+    /// `ReplicationType` is known (4.0 on, Q251221).
+    pub knows_replication_type: bool,
+    /// A start time that is past today counts for nothing: pulls follow from the service's start, interval
+    /// by interval (Q171997, until 4.0 SP3); later they keep to the phase of the start time.
+    pub past_start_time_ignored: bool,
+    /// The next pull by interval counts from the end of the last one (Q196209, 4.0 SP4).
+    pub pulls_drift: bool,
+    /// A pull partner without a start time is an error in the log (Q194339, 4.0 until SP3).
+    pub blank_start_time_is_error: bool,
+    /// A pull ends at the first record in a state no replica may have (Q190506, until 4.0 SP3).
+    pub bad_replica_stops_pull: bool,
+    /// A merged special group never ages (Q190506, until 4.0 SP3).
+    pub merged_groups_never_age: bool,
+    /// A response with a name field over 255 bytes is thrown away (W2K on, MS-WINSRA <8>).
+    pub long_names_refused: bool,
+    /// A message without the bits that mark one of WINS is answered as a name query for nothing
+    /// (seen of W2K); before, it is logged and dropped (event 4196 of 3.5).
+    pub answers_strange_messages: bool,
+    /// `PersonaNonGrata`: owners whose records are never pulled (Q135922).
+    pub persona_non_grata: Vec<Ipv4Addr>,
+    /// `PersonaGrata` with `PersonaMode` (W2K SP1 on, Q312964): the only owners whose records are pulled.
+    pub persona_grata: Option<Vec<Ipv4Addr>>,
+    /// Entries of the list with which the service still starts (Q191775, 99 until 4.0 SP3).
+    pub persona_max: usize,
+    /// The service does not start when a longer list holds an entry twice (Q191775, also after SP4).
+    pub persona_twice_fails: bool,
+    /// The list is searched as if sorted, which it is not: look-ups miss (Q281445, 4.0).
+    pub persona_unsorted: bool,
+    /// Only the owner of a record is looked up, not the owners of its members (Q312141, 4.0).
+    pub persona_members_pass: bool,
     /// `CommRetryCount`: retries of a failed pull.
     pub pull_retries: u32,
     /// Owners a server can know; more are refused (Q219315).
     pub owners_max: usize,
     /// Consistency check (Q154410): time between runs, `None` is off.
     pub consistency_check: Option<SimDuration>,
+    /// Its `SpTime`: time of day of the first one.
+    pub consistency_check_at: SimDuration,
+    /// The next check counts from the end of the last one (Q159599, until 4.0 SP3).
+    pub checks_drift: bool,
+    /// A replica found true gets a version of ours under its own owner (Q187555, 4.0 until SP3).
+    pub checks_renumber: bool,
     /// Records verified in one run (Q154410).
     pub verify_records_max: u32,
     /// `UseRplPnrs`: verify with a pull partner instead of the owner.
     pub verify_with_partners: bool,
-    /// Multicast discovery; `None` does not exist in 3.5.
+    /// Multicast announcements (3.51 on). Windows always sends them; here they are off until asked for,
+    /// since nothing depends on them where no server takes up partners it found.
     pub multicast: Option<MulticastSettings>,
+    /// `UseSelfFndPnrs`: announced servers become push and pull partners.
+    pub use_found_partners: bool,
     /// `InitTimePause`: nothing is answered before the first pull (Q193887).
     pub pause_until_replicated: bool,
 }
@@ -259,7 +313,27 @@ impl WinsProfile {
             demand_after_silence: !from(W2k3, 0),
             merge_takes_ownership: from(Nt40, 4),
             push_on_1c_tombstone: from(Nt40, 5),
-            update_count_min: if from(Nt351, 0) { 20 } else { 1 },
+            replica_challenge_joins: from(W2k3, 0),
+            update_count_min: 20,
+            update_count_ignored: !from(Nt351, 0),
+            propagation_circulates: !from(Nt351, 0),
+            empty_range_is_error: !from(Nt351, 0),
+            partners_max: if from(Nt40, 4) { usize::MAX } else { 30 },
+            only_domain_names: false,
+            knows_replication_type: from(Nt40, 0),
+            past_start_time_ignored: !from(Nt40, 4),
+            pulls_drift: version == Nt40 && service_pack == 4,
+            blank_start_time_is_error: version == Nt40 && service_pack < 4,
+            bad_replica_stops_pull: !from(Nt40, 4),
+            merged_groups_never_age: !from(Nt40, 4),
+            long_names_refused: from(W2k, 0),
+            answers_strange_messages: from(W2k, 0),
+            persona_non_grata: Vec::new(),
+            persona_grata: None,
+            persona_max: if from(Nt40, 4) { usize::MAX } else { 99 },
+            persona_twice_fails: !from(W2k, 0),
+            persona_unsorted: version == Nt40,
+            persona_members_pass: version == Nt40,
             pull_retries: 3,
             owners_max: match version {
                 Nt35 if service_pack < 2 => 25,
@@ -269,10 +343,13 @@ impl WinsProfile {
                 _ => usize::MAX,
             },
             consistency_check: None,
+            consistency_check_at: hours(2),
+            checks_drift: !from(Nt40, 4),
+            checks_renumber: version == Nt40 && service_pack < 4,
             verify_records_max: 30_000,
             verify_with_partners: false,
-            multicast: from(Nt351, 0)
-                .then_some(MulticastSettings { interval: SimDuration::from_secs(2400), ttl: 6 }),
+            multicast: None,
+            use_found_partners: false,
             pause_until_replicated: false,
         }
     }
@@ -333,6 +410,12 @@ impl WinsProfile {
         counted("challenges_max", self.challenges_max as u64, 1, u64::from(u16::MAX));
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
+}
+
+impl MulticastSettings {
+    /// Every 40 minutes, across at most six routers (Q135922).
+    pub const USUAL: MulticastSettings =
+        MulticastSettings { interval: SimDuration::from_secs(2400), ttl: 6 };
 }
 
 impl Default for WinsProfile {

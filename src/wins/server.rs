@@ -3,7 +3,7 @@
 use super::challenge::Challenges;
 use super::core::Core;
 use super::io::{OperatorAction, WinsEvent, WinsInput, WinsOutput};
-use super::partners::Partner;
+use super::partners::{Partner, list_prevents_start};
 use super::profile::WinsProfile;
 use super::record::{NameRecord, Owner, VersionId};
 use super::replication::Replication;
@@ -104,6 +104,9 @@ impl WinsServer {
     }
 
     fn start(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
+        if list_prevents_start(&self.core.profile) {
+            return self.core.log(WinsEvent::ShuttingDown, out);
+        }
         self.running = true;
         self.core.started = now.time;
         let pulls = self.replication.partners().iter().any(|partner| partner.pull.is_some());
@@ -179,6 +182,7 @@ impl WinsServer {
                 self.begin_scavenging(force, now);
                 self.scavenge_deadlines(now, out);
             }
+            OperatorAction::CheckConsistency => replication.check_now(core, now, out),
             OperatorAction::SetPartners(partners) => {
                 core.log(WinsEvent::ConfigurationChanged, out);
                 replication.set_partners(core, partners, now, out);
@@ -207,7 +211,12 @@ impl Machine for WinsServer {
         let (core, replication) = (&mut self.core, &mut self.replication);
         match input {
             WinsInput::Start if self.running => {}
-            WinsInput::Start => self.start(now, out),
+            WinsInput::Start => {
+                self.start(now, out);
+                if !self.running {
+                    return;
+                }
+            }
             WinsInput::Stop => return self.stop(now, out),
             WinsInput::Datagram { from, bytes } => self.datagram(from, bytes, None, now, out),
             WinsInput::Overflow { from, bytes, queued } => {
@@ -228,6 +237,7 @@ impl Machine for WinsServer {
             WinsInput::StreamClosed { stream } => {
                 replication.stream_closed(core, stream, now, out);
             }
+            WinsInput::Discovery { bytes, .. } => replication.discovered(core, bytes, now, out),
             WinsInput::Durable { ticket } => core.durable(ticket),
             WinsInput::Operator(action) => self.operator(action, now, out),
         }

@@ -11,6 +11,7 @@ use crate::wins::challenge::ChallengeOutcome;
 use crate::wins::core::{Core, ReleaseDemand, ReplicaChallenge};
 use crate::wins::io::{Observation, WinsEvent, WinsOutput};
 use crate::wins::members::{MEMBERS_MAX, Members};
+use crate::wins::partners::owner_wanted;
 use crate::wins::record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, VersionId};
 use crate::wire::ScopeId;
 use crate::wire::replication::{
@@ -25,6 +26,8 @@ pub(super) enum Applied {
     Stored,
     /// It did not, or not yet.
     Not,
+    /// No replica may be so: thrown away.
+    Refused,
     /// It needs a version id of ours and none is free: try again later.
     Later,
 }
@@ -121,8 +124,16 @@ pub(super) fn apply(
     let rules = ConflictRules::of(&core.profile);
     let stored = core.names.get(&incoming.name, &incoming.scope);
     if refill && incoming.owner == core.own && stored.is_none() {
-        core.put(incoming, out);
+        core.put(as_own(incoming, core, now), out);
         return Applied::Stored;
+    }
+    // Q190506: a special group that lists nobody and is no tombstone.
+    let impossible = core.profile.bad_replica_stops_pull
+        && incoming.kind == NameKind::InternetGroup
+        && incoming.is_active()
+        && incoming.members.is_empty();
+    if impossible {
+        return refuse(core, &incoming, out);
     }
     let decision = decide(&rules, core.profile.migrate_on, core.own, stored, &incoming);
     let Some(stored) = stored.cloned() else {
@@ -137,6 +148,11 @@ pub(super) fn apply(
     match decision {
         Decision::Replace => store(core, Some(&stored), incoming, out),
         Decision::ReplaceDemandRelease => {
+            if core.profile.replica_beats_own && stored.owner == core.own {
+                // Q136571: its owner is asked for a higher version, so that all servers learn of it. How is
+                // not public, and no layout is invented that a real partner would misread: only logged.
+                core.log(WinsEvent::AskedToRaise, out);
+            }
             demand_release(core, &stored, Some(&incoming));
             store(core, Some(&stored), incoming, out)
         }
@@ -157,6 +173,54 @@ pub(super) fn apply(
         Decision::Merge => join(core, &rules, stored, incoming, now, out),
         Decision::Refuse => refuse(core, &incoming, out),
     }
+}
+
+/// A record of ours that comes back into an empty database ages as one that was registered now.
+fn as_own(mut record: NameRecord, core: &Core, now: Now) -> NameRecord {
+    let life = match record.state {
+        RecordState::Active => core.profile.renewal_interval,
+        RecordState::Released => core.profile.extinction_interval,
+        RecordState::Tombstone => core.profile.extinction_timeout,
+    };
+    if !record.is_static() {
+        record.stamp = now.wall + life;
+        for member in record.members.as_mut_slice().iter_mut().filter(|m| m.owner == core.own) {
+            member.stamp = now.wall + life;
+        }
+    }
+    record
+}
+
+/// Drops members that were registered at servers whose records are not wanted. Returns whether the record is
+/// still worth applying.
+///
+/// Q312141: the look-up that misses the members' owners brings such a server back into the owner table.
+/// Q312964: a list of the only owners wanted does not look into groups either.
+pub(super) fn drop_unwanted_members(core: &mut Core, record: &mut NameRecord) -> bool {
+    let listed = matches!(record.kind, NameKind::InternetGroup | NameKind::Multihomed);
+    if !listed || core.profile.persona_non_grata.is_empty() || core.profile.persona_grata.is_some()
+    {
+        return true;
+    }
+    let unwanted = |core: &Core, member: &Member| !owner_wanted(&core.profile, member.owner);
+    if !record.members.as_slice().iter().any(|member| unwanted(core, member)) {
+        return true;
+    }
+    if core.profile.persona_members_pass {
+        let strangers: Vec<Owner> = record
+            .members
+            .as_slice()
+            .iter()
+            .filter(|member| unwanted(core, member))
+            .map(|member| member.owner)
+            .collect();
+        for owner in strangers {
+            core.names.raise_maximum(owner, VersionId::ZERO);
+        }
+        return true;
+    }
+    record.members.retain(|member| owner_wanted(&core.profile, member.owner));
+    !(record.members.is_empty() && record.is_active())
 }
 
 /// Does what the end of a challenge decides.
@@ -228,6 +292,7 @@ fn keep(core: &mut Core, incoming: &NameRecord, out: &mut Outbox<WinsOutput>) ->
 fn refuse(core: &mut Core, incoming: &NameRecord, out: &mut Outbox<WinsOutput>) -> Applied {
     if incoming.owner != core.own {
         core.log(WinsEvent::BadReplica, out);
+        return Applied::Refused;
     }
     Applied::Not
 }
@@ -288,6 +353,7 @@ fn join(
     let verify = now.wall + core.profile.verification_interval;
     stored.stamp = match (stored.origin, newest) {
         (Origin::Static, _) => WallTime::NEVER,
+        _ if core.profile.merged_groups_never_age => WallTime::NEVER,
         (_, Some(newest)) if owner == core.own => newest,
         _ => verify,
     };

@@ -36,6 +36,8 @@ pub(super) enum Purpose {
     Pull,
     /// Opened by us for one notification 4 or 5, after which the peer pulls on it.
     Notify,
+    /// Opened by us for a verification, never kept (MS-WINSRA 3.2.5.3).
+    Verify,
     /// Opened by the peer.
     Serve,
 }
@@ -134,9 +136,9 @@ impl Association {
     }
 
     /// Whether a message that is no start message may be looked at: the association is open and the handle
-    /// is ours. Peers that do not set the marker bits of WINS are not held to the handle.
+    /// is ours.
     pub(super) fn accepts(&self, message: &Message) -> bool {
-        self.is_open() && (message.handle == self.handle || !message.is_wins())
+        self.is_open() && message.handle == self.handle
     }
 }
 

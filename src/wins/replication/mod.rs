@@ -5,39 +5,50 @@
 //! | `association` | one connection: start, handles, frames |
 //! | `serve` | answers what partners ask: maps, records, notifications |
 //! | `pull` | asks partners: standard, notified and verification pulls, one after another |
+//! | `schedule` | when partners are pulled from |
+//! | `verify` | compares replicas with what their owner holds, on its own and as a consistency check |
 //! | `push` | tells partners that something is new: by count, address change, propagation |
 //! | `conflict`, `merge` | the decisions about a replica, as pure functions |
 //! | `apply` | does what is decided |
+//! | `discovery` | finds partners by multicast |
 //!
 //! Pulls wait in one queue: a partner that does not answer delays the others by its time-out, as in
 //! Windows, and two pulls never interleave. Everything is driven by the inputs of the server; the
 //! deadlines are those of pulls by interval and of unanswered requests.
 //!
-//! Not done: multicast discovery, PersonaNonGrata lists, the "raise your version" request of NT 3.5.
+//! Not done: the "raise your version" request of NT 3.5, whose layout is not public (it is logged).
 
 // Conflict rules: what becomes of a replica that meets a stored record.
 pub mod conflict;
 
 mod apply;
 mod association;
+mod discovery;
 mod merge;
 mod pull;
 mod push;
+mod schedule;
 mod serve;
+mod verify;
+
+pub use self::discovery::FOUND_MAX;
+pub use self::pull::NAME_LEN_MAX;
 
 use self::association::{Association, AssociationState, Purpose, Started};
 use self::pull::{Job, JobKind};
 use self::push::Pending;
+use self::verify::Verification;
 use super::challenge::ChallengeOutcome;
 use super::core::{Core, ReplicaChallenge};
 use super::io::{StreamId, WinsEvent, WinsOutput};
-use super::partners::Partner;
-use super::record::NameRecord;
+use super::partners::{Partner, ReplicationScope};
+use super::record::{NameRecord, Owner};
 use crate::base::{Now, Outbox, SimDuration, SimTime};
+use crate::wire::discovery::Announcement;
 use crate::wire::replication::{
-    Body, Message, PORT, StopReason, VERSION_MINOR_NT4, VERSION_MINOR_W2K,
+    Body, Message, PORT, Start, StopReason, VERSION_MINOR_NT4, VERSION_MINOR_W2K,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// How long a request, a start or a connection may stay unanswered. Windows' own values are not known;
@@ -62,6 +73,8 @@ struct PartnerState {
     failures: u32,
     /// Intervals still to be let pass.
     rest: u32,
+    /// The next pull counts from the end of the one under way.
+    drifts: bool,
     /// When communication failed lately, oldest first.
     failed_at: VecDeque<SimTime>,
     /// Own version increments since the last notification.
@@ -79,6 +92,14 @@ pub struct Replication {
     jobs: VecDeque<Job>,
     current: Option<Job>,
     deferred: Vec<NameRecord>,
+    verification: Verification,
+    /// Which partner each owner's records came from last.
+    sources: BTreeMap<Owner, Ipv4Addr>,
+    /// Partners that announced themselves.
+    found: BTreeSet<Ipv4Addr>,
+    next_announcement: Option<SimTime>,
+    /// When owners without records are forgotten next.
+    next_cleaning: Option<SimTime>,
     streams_opened: u32,
     handles_given: u32,
 }
@@ -94,6 +115,21 @@ impl Ctx<'_> {
     fn send(&mut self, stream: StreamId, message: &Message) {
         let bytes = self.out.write(|buf| message.encode(buf));
         self.out.push(WinsOutput::StreamSend { stream, bytes });
+    }
+
+    /// What our clock shows.
+    fn time_of_day(&self) -> SimDuration {
+        SimDuration(self.now.wall.0 % SimDuration::from_days(1).0)
+    }
+
+    /// Which records travel between us and this partner (`ReplicationType`, 4.0 on).
+    fn scope(&self, partner: Option<&Partner>) -> ReplicationScope {
+        match partner {
+            _ if !self.core.profile.knows_replication_type => ReplicationScope::All,
+            _ if self.core.profile.only_domain_names => ReplicationScope::DomainNames,
+            Some(partner) => partner.replicates,
+            None => ReplicationScope::All,
+        }
     }
 
     /// Our minor version.
@@ -130,8 +166,11 @@ impl Replication {
     /// The service starts: pulls and notifications at start, periodic deadlines.
     pub fn start(&mut self, core: &mut Core, now: Now, out: &mut Outbox<WinsOutput>) {
         let ctx = &mut Ctx { core, now, out };
+        self.announce(true, ctx);
+        self.schedule_check(ctx);
+        self.next_cleaning = Some(now.time + ctx.core.profile.verification_interval);
         self.schedule_pulls(ctx);
-        for index in 0..self.partners.len() {
+        for index in 0..self.used(ctx) {
             if self.partners[index].push.as_ref().is_some_and(|push| push.at_start) {
                 self.notify(index, Pending::whole(ctx), ctx);
             }
@@ -140,11 +179,13 @@ impl Replication {
     }
 
     /// The service stops: connections are closed without further words, as Windows does.
-    pub fn stop(&mut self, _core: &mut Core, _now: Now, out: &mut Outbox<WinsOutput>) {
+    pub fn stop(&mut self, core: &mut Core, now: Now, out: &mut Outbox<WinsOutput>) {
+        self.announce(false, &mut Ctx { core, now, out });
         for &stream in self.associations.keys() {
             out.push(WinsOutput::StreamClose { stream });
         }
-        let partners = std::mem::take(&mut self.partners);
+        let mut partners = std::mem::take(&mut self.partners);
+        partners.retain(|partner| !self.found.contains(&partner.address));
         let (streams_opened, handles_given) = (self.streams_opened, self.handles_given);
         *self = Replication { streams_opened, handles_given, ..Replication::new(partners) };
     }
@@ -262,7 +303,7 @@ impl Replication {
         out: &mut Outbox<WinsOutput>,
     ) {
         let ctx = &mut Ctx { core, now, out };
-        for index in 0..self.partners.len() {
+        for index in 0..self.used(ctx) {
             let address = self.partners[index].address;
             if self.partners[index].push.is_some() && partner.is_none_or(|one| one == address) {
                 let pending = match propagate {
@@ -286,6 +327,7 @@ impl Replication {
         let ctx = &mut Ctx { core, now, out };
         self.states = partners.iter().map(|_| PartnerState::default()).collect();
         self.partners = partners;
+        self.found.clear();
         let known = |peer| self.partners.iter().any(|partner| partner.address == peer);
         let strangers = self.associations.values().filter(|a| !known(a.peer)).map(|a| a.stream);
         for stream in strangers.collect::<Vec<_>>() {
@@ -328,9 +370,8 @@ impl Replication {
                 }
             }
         }
-        for request in std::mem::take(&mut ctx.core.verifications_wanted) {
-            self.enqueue_verification(request.owner);
-        }
+        let owners = std::mem::take(&mut ctx.core.verifications_wanted);
+        self.begin_verification(owners.into_iter().map(|request| request.owner).collect(), ctx);
         self.advance(ctx);
     }
 
@@ -344,19 +385,69 @@ impl Replication {
             self.abort(stream, ctx);
         }
         self.pulls_by_interval(ctx);
+        self.check_by_schedule(ctx);
+        if self.next_announcement.is_some_and(|at| at <= now.time) {
+            self.announce(true, ctx);
+        }
+        if self.next_cleaning.is_some_and(|at| at <= now.time) {
+            self.forget_unused_owners(ctx);
+        }
         self.advance(ctx);
     }
 
     /// The earliest deadline.
     pub fn next_deadline(&self) -> Option<SimTime> {
+        let own = [self.verification.next_check(), self.next_announcement, self.next_cleaning];
         let pulls = self.states.iter().filter_map(|state| state.next_pull);
-        pulls.chain(self.associations.values().filter_map(|a| a.deadline)).min()
+        let associations = self.associations.values().filter_map(|a| a.deadline);
+        pulls.chain(associations).chain(own.into_iter().flatten()).min()
     }
 
-    /// Whether members of a 1C list that `owner` registered go before those of other owners
-    /// (`MemberPrec`, Q135922).
+    /// Owners of which no record is left are forgotten, once a verification interval (event 4288). Partners
+    /// are not: their next map would only bring them back.
+    fn forget_unused_owners(&mut self, ctx: &mut Ctx<'_>) {
+        self.next_cleaning = Some(ctx.now.time + ctx.core.profile.verification_interval);
+        let keep = |owner: Owner| owner == ctx.core.own || self.partner(owner.address()).is_some();
+        let owners = ctx.core.names.owners().map(|(owner, _)| owner);
+        let unused: Vec<Owner> = owners.filter(|&owner| !keep(owner)).collect();
+        for owner in unused {
+            if ctx.core.forget_owner(owner, ctx.out) {
+                self.sources.remove(&owner);
+                ctx.core.log(WinsEvent::OwnerRemoved, ctx.out);
+            }
+        }
+    }
+
+    /// How many of the partners replicate at all (Q191428).
+    fn used(&self, ctx: &Ctx<'_>) -> usize {
+        self.partners.len().min(ctx.core.profile.partners_max)
+    }
+
+    /// An administrator wants a consistency check of all owners, without a limit.
+    pub fn check_now(&mut self, core: &mut Core, now: Now, out: &mut Outbox<WinsOutput>) {
+        let ctx = &mut Ctx { core, now, out };
+        self.begin_check(None, ctx);
+        self.advance(ctx);
+    }
+
+    /// A datagram came to UDP port 42. What is no announcement is ignored.
+    pub fn discovered(
+        &mut self,
+        core: &mut Core,
+        bytes: &[u8],
+        now: Now,
+        out: &mut Outbox<WinsOutput>,
+    ) {
+        if let Ok(announcement) = Announcement::decode(bytes) {
+            self.announced(&announcement, &mut Ctx { core, now, out });
+        }
+    }
+
+    /// Whether members of a 1C list that `owner` registered go before those of other owners: `MemberPrec` of
+    /// the partner that its records came from (Q135922).
     pub fn members_first(&self, owner: Ipv4Addr) -> bool {
-        let partner = self.partner(owner).map(|index| &self.partners[index]);
+        let from = self.sources.get(&Owner(owner)).copied().unwrap_or(owner);
+        let partner = self.partner(from).map(|index| &self.partners[index]);
         partner.and_then(|partner| partner.pull.as_ref()).is_some_and(|pull| pull.members_first)
     }
 
@@ -382,13 +473,20 @@ impl Replication {
 
     fn message(&mut self, stream: StreamId, message: Message, ctx: &mut Ctx<'_>) {
         let Some(association) = self.associations.get_mut(&stream) else { return };
+        if !message.is_wins() {
+            // Windows 2000 takes it for a name query about nothing.
+            return match ctx.core.profile.answers_strange_messages {
+                true => ctx.send(stream, &strange_answer()),
+                false => ctx.core.log(WinsEvent::NotWinsMessage, ctx.out),
+            };
+        }
         match association.start(&message, ctx.minor()) {
             Started::Answer(answer) => return ctx.send(stream, &answer),
             Started::Open => return self.opened(stream, ctx),
             Started::No => {}
         }
         if !association.accepts(&message) {
-            return;
+            return self.wrong_handle(stream, &message, ctx);
         }
         if association.purpose == Purpose::Notify {
             association.deadline = Some(ctx.now.time + TURNED_TIMEOUT);
@@ -410,6 +508,20 @@ impl Replication {
             | Body::StartResponse(_)
             | Body::UnknownOpcode { .. }
             | Body::UnknownType { .. } => {}
+        }
+    }
+
+    /// A message with another handle is ignored, but for a map request with that of another association of the
+    /// same peer: it is answered there, as Windows Server 2003 was seen to do.
+    fn wrong_handle(&mut self, stream: StreamId, message: &Message, ctx: &mut Ctx<'_>) {
+        let Some(peer) = self.associations.get(&stream).map(|a| a.peer) else { return };
+        let meant = self.associations.values().find(|other| {
+            other.purpose == Purpose::Serve
+                && other.is_open()
+                && (other.handle, other.peer) == (message.handle, peer)
+        });
+        if let (Some(meant), Body::MapRequest) = (meant.map(|other| other.stream), &message.body) {
+            self.serve_map(meant, ctx);
         }
     }
 
@@ -481,5 +593,16 @@ impl Replication {
         if self.deferred.len() < DEFERRED_MAX {
             self.deferred.push(record);
         }
+    }
+}
+
+/// What Windows 2000 answers to a message whose reserved word lacks the bits of WINS: a negative answer of the
+/// name service, with a header and a length in front.
+fn strange_answer() -> Message {
+    Message {
+        reserved: 0x8583,
+        handle: 0,
+        body: Body::StartRequest(Start { sender_handle: 0x0A, major: 1, minor: 0 }),
+        padding: vec![0; 4],
     }
 }

@@ -3,22 +3,26 @@
 //! - **Standard**: the maps of the partners in turn, then for each owner the records that the best informed
 //!   partner has and we have not.
 //! - **Notified**: the same with the map inside the notification, from the notifier alone.
-//! - **Verification**: all records of one owner, to see which of its replicas here are still true.
+//! - **Verification**: all records of one owner, to see which of its replicas here are still true
+//!   (`verify`), on an association of its own.
 //!
 //! Version ranges may have holes; a hole is no error. A partner that fails is left out for the rest of the
 //! pull. An association that had worked before and is lost at its next use is opened once more, since its
 //! peer may only have been restarted.
 
-use super::apply::{Applied, apply, from_wire};
+use super::apply::{Applied, apply, drop_unwanted_members, from_wire};
 use super::serve::{RESPONSE_RECORDS_MAX, in_scope};
+use super::verify::compare;
 use super::{Ctx, Purpose, REQUEST_TIMEOUT, REST_INTERVALS, Replication};
-use crate::base::{SimDuration, SimTime};
 use crate::wins::io::{Observation, StreamId, WinsEvent};
-use crate::wins::partners::ReplicationScope;
-use crate::wins::record::{NameRecord, Owner, RecordState, VersionId};
+use crate::wins::partners::owner_wanted;
+use crate::wins::record::{NameRecord, Owner, VersionId};
 use crate::wire::replication::{Message, Notification, OwnerRecord, ReplicaRecord};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
+
+/// The longest name field, final zero included, that Windows 2000 and later take (MS-WINSRA <8>).
+pub const NAME_LEN_MAX: usize = 255;
 
 /// Why a pull happens.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,9 +38,9 @@ pub(super) enum JobKind {
 /// A pull, waiting or under way.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
-    kind: JobKind,
+    pub(super) kind: JobKind,
     /// Partners whose map is still to be asked for.
-    to_ask: VecDeque<Ipv4Addr>,
+    pub(super) to_ask: VecDeque<Ipv4Addr>,
     /// The best offer for each owner: version, and who has it.
     offers: BTreeMap<Owner, (VersionId, Ipv4Addr)>,
     /// Requests to be made; none before all maps are there.
@@ -48,16 +52,18 @@ pub(super) struct Job {
     reopened: bool,
     answered: u32,
     stored: u32,
+    /// Replicas compared, of a verification.
+    compared: usize,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-struct Fetch {
-    from: Ipv4Addr,
-    owner: Owner,
-    min: VersionId,
-    max: VersionId,
+pub(super) struct Fetch {
+    pub(super) from: Ipv4Addr,
+    pub(super) owner: Owner,
+    pub(super) min: VersionId,
+    pub(super) max: VersionId,
     /// Our own records, into an empty database.
-    refill: bool,
+    pub(super) refill: bool,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -80,6 +86,7 @@ impl Job {
             reopened: false,
             answered: 0,
             stored: 0,
+            compared: 0,
         }
     }
 
@@ -125,7 +132,13 @@ impl Job {
         self.waiting.is_some_and(|w| !w.opening && w.stream == stream)
     }
 
-    fn drop_partner(&mut self, partner: Ipv4Addr) {
+    /// Whether it is a verification.
+    pub(super) fn verifies(&self) -> bool {
+        matches!(self.kind, JobKind::Verify { .. })
+    }
+
+    /// Asks this partner for nothing any more.
+    pub(super) fn drop_partner(&mut self, partner: Ipv4Addr) {
         self.waiting = None;
         self.to_ask.retain(|&asked| asked != partner);
         self.offers.retain(|_, offer| offer.1 != partner || self.plan.is_some());
@@ -136,68 +149,6 @@ impl Job {
 }
 
 impl Replication {
-    /// Sets when each partner is first pulled from, and queues the pulls at start.
-    pub(super) fn schedule_pulls(&mut self, ctx: &mut Ctx<'_>) {
-        let mut at_start = Vec::new();
-        for (partner, state) in self.partners.iter().zip(&mut self.states) {
-            let Some(pull) = &partner.pull else { continue };
-            if pull.at_start {
-                at_start.push(partner.address);
-            }
-            let time_of_day = SimDuration(ctx.now.wall.0 % SimDuration::from_days(1).0);
-            // SpTime counts only while it is still ahead today (Q135922).
-            let first = pull.first_at.filter(|&first| first > time_of_day);
-            let wait = first.map(|first| first - time_of_day).or(pull.interval);
-            state.next_pull = wait.map(|wait| ctx.now.time + wait);
-        }
-        self.enqueue_standard(at_start);
-    }
-
-    /// Queues the pulls whose interval has passed. The next one counts from when this one was due.
-    pub(super) fn pulls_by_interval(&mut self, ctx: &mut Ctx<'_>) {
-        let mut due = Vec::new();
-        for (partner, state) in self.partners.iter().zip(&mut self.states) {
-            let Some(at) = state.next_pull.filter(|&at| at <= ctx.now.time) else { continue };
-            let interval = partner.pull.as_ref().and_then(|pull| pull.interval);
-            state.next_pull = interval.filter(|every| !every.is_zero()).map(|every| {
-                let missed = ctx.now.time.since(at).nanos() / every.nanos();
-                at + every * (missed + 1)
-            });
-            match state.rest {
-                0 => due.push(partner.address),
-                _ => state.rest -= 1,
-            }
-        }
-        self.enqueue_standard(due);
-    }
-
-    /// Queues a standard pull, or adds to the one that waits.
-    pub(super) fn enqueue_standard(&mut self, from: Vec<Ipv4Addr>) {
-        if from.is_empty() {
-            return;
-        }
-        let waiting = self.jobs.iter_mut().find(|job| job.kind == JobKind::Standard);
-        match waiting {
-            None => self.jobs.push_back(Job::new(JobKind::Standard, from)),
-            Some(job) => {
-                for partner in from {
-                    if !job.to_ask.contains(&partner) {
-                        job.to_ask.push_back(partner);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Queues a verification, unless one of the same owner waits.
-    pub(super) fn enqueue_verification(&mut self, owner: Owner) {
-        let kind = JobKind::Verify { owner };
-        let known = self.jobs.iter().chain(&self.current).any(|job| job.kind == kind);
-        if !known && self.jobs.len() < super::JOBS_MAX {
-            self.jobs.push_back(Job::new(kind, Vec::new()));
-        }
-    }
-
     /// Goes on with the pull under way, or begins the next, until one has to wait.
     pub(super) fn advance(&mut self, ctx: &mut Ctx<'_>) {
         loop {
@@ -225,11 +176,14 @@ impl Replication {
     /// association for it. Leaves the job waiting, or rid of a partner that cannot be asked.
     fn ask(&mut self, partner: Ipv4Addr, fetch: Option<Fetch>, ctx: &mut Ctx<'_>) {
         let turned = self.current.as_ref().and_then(|job| job.turned);
+        let purpose = match self.current.as_ref().is_some_and(Job::verifies) {
+            true => Purpose::Verify,
+            false => Purpose::Pull,
+        };
         let found = match turned {
             Some(stream) => self.associations.get(&stream),
             None => {
-                let ours =
-                    |a: &&super::Association| a.peer == partner && a.purpose == Purpose::Pull;
+                let ours = |a: &&super::Association| a.peer == partner && a.purpose == purpose;
                 self.associations.values().find(ours)
             }
         };
@@ -241,7 +195,7 @@ impl Replication {
                 }
                 return;
             }
-            None => (self.connect(partner, Purpose::Pull, ctx), false),
+            None => (self.connect(partner, purpose, ctx), false),
         };
         if open && let Some(association) = self.associations.get_mut(&stream) {
             let handle = association.peer_handle;
@@ -265,7 +219,9 @@ impl Replication {
         let Some(job) = &mut self.current else { return };
         let mut plan = VecDeque::new();
         if let JobKind::Verify { owner } = job.kind {
-            plan.extend(self.plan_verification(owner, ctx));
+            if owner_wanted(&ctx.core.profile, owner) {
+                plan.extend(self.plan_verification(owner, ctx));
+            }
             if let Some(job) = &mut self.current {
                 job.plan = Some(plan);
             }
@@ -283,7 +239,7 @@ impl Replication {
                 continue;
             }
             let known = ctx.core.names.maximum(owner);
-            if version <= known {
+            if version <= known || !owner_wanted(&ctx.core.profile, owner) {
                 continue;
             }
             if known == VersionId::ZERO {
@@ -295,22 +251,6 @@ impl Replication {
             plan.push_back(Fetch { from, owner, min: known.next(), max: version, refill: false });
         }
         job.plan = Some(plan);
-    }
-
-    /// Whom to ask about the replicas of this owner, and for which versions.
-    fn plan_verification(&self, owner: Owner, ctx: &mut Ctx<'_>) -> Option<Fetch> {
-        let all = VersionId::ZERO..=VersionId(u64::MAX);
-        let newest = ctx.core.names.of_owner(owner, all).rev().find(|record| record.is_active());
-        let max = newest?.version;
-        let pulls = |address: Ipv4Addr| {
-            self.partner(address).is_some_and(|index| self.partners[index].pull.is_some())
-        };
-        let mut from = owner.address();
-        if ctx.core.profile.verify_with_partners && !pulls(from) {
-            let partner = self.partners.iter().find(|partner| partner.pull.is_some())?;
-            from = partner.address;
-        }
-        Some(Fetch { from, owner, min: VersionId::FIRST, max, refill: false })
     }
 
     /// A map came.
@@ -331,11 +271,19 @@ impl Replication {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(job) = self.current.as_mut().filter(|job| job.awaits(stream)) else { return };
-        let verifies = matches!(job.kind, JobKind::Verify { .. });
+        let verifies = job.verifies();
+        // MS-WINSRA <8>: one name field that is too long, and the whole response is thrown away.
+        let too_long = |record: &ReplicaRecord| record.name_len() > NAME_LEN_MAX;
+        if ctx.core.profile.long_names_refused && records.iter().any(too_long) {
+            if let Some(association) = self.associations.get_mut(&stream) {
+                association.proven = false;
+            }
+            return self.abort(stream, ctx);
+        }
         let Some(fetch) = job.plan.as_mut().and_then(|plan| plan.pop_front()) else { return };
         self.answered(stream, fetch.from);
         if verifies {
-            self.verify(fetch, records, ctx);
+            self.take_verification(fetch, records, ctx);
         } else {
             self.apply_records(fetch, records, ctx);
         }
@@ -360,32 +308,40 @@ impl Replication {
 
     fn apply_records(&mut self, fetch: Fetch, records: &[ReplicaRecord], ctx: &mut Ctx<'_>) {
         let partner = self.partner(fetch.from).map(|index| &self.partners[index]);
-        let scope = partner.map_or(ReplicationScope::All, |partner| partner.replicates);
+        let scope = ctx.scope(partner);
         if records.is_empty() {
-            ctx.core.log(WinsEvent::RangeEmpty, ctx.out);
+            ctx.core.log(WinsEvent::NoRecordsInRange, ctx.out);
+        }
+        if partner.is_some() {
+            self.sources.insert(fetch.owner, fetch.from);
         }
         let mut stored = 0;
+        let mut stopped = false;
         for wire in records {
             let record = from_wire(wire, fetch.owner, ctx.core, ctx.now.wall);
-            let Some(record) = record.filter(|record| in_scope(scope, record)) else { continue };
+            let Some(mut record) = record.filter(|record| in_scope(scope, record)) else {
+                continue;
+            };
+            if !drop_unwanted_members(ctx.core, &mut record) {
+                continue;
+            }
             let again = record.clone();
             match apply(ctx.core, record, fetch.refill, ctx.now, ctx.out) {
                 Applied::Stored => stored += 1,
                 Applied::Later => self.defer(again),
-                Applied::Not => {}
+                Applied::Refused if ctx.core.profile.bad_replica_stops_pull => {
+                    ctx.core.log(WinsEvent::GroupReplicaFailed, ctx.out);
+                    stopped = true;
+                    break;
+                }
+                Applied::Not | Applied::Refused => {}
             }
         }
-        let last = records.iter().map(|record| record.version).max().unwrap_or(0);
-        let partial = records.len() >= RESPONSE_RECORDS_MAX && last < fetch.max.0;
         if let Some(job) = &mut self.current {
             job.stored += stored;
-            if partial
-                && last >= fetch.min.0
-                && let Some(plan) = &mut job.plan
-            {
-                plan.push_front(Fetch { min: VersionId(last + 1), ..fetch });
-                return;
-            }
+        }
+        if stopped || self.fetch_rest(fetch, records).is_some() {
+            return;
         }
         if !fetch.refill {
             ctx.core.note_maximum(fetch.owner, fetch.max, ctx.out);
@@ -394,34 +350,30 @@ impl Replication {
         }
     }
 
-    /// Compares the active replicas of an owner with what it holds (MS-WINSRA 3.2.5.3, Q167704).
-    fn verify(&mut self, fetch: Fetch, records: &[ReplicaRecord], ctx: &mut Ctx<'_>) {
-        let pulled: Vec<NameRecord> = records
+    /// A response as long as responses get may have left records out: asks for the rest. Returns the last version
+    /// it held then.
+    fn fetch_rest(&mut self, fetch: Fetch, records: &[ReplicaRecord]) -> Option<VersionId> {
+        let last = records.iter().map(|record| record.version).max().unwrap_or(0);
+        let partial = records.len() >= RESPONSE_RECORDS_MAX && last < fetch.max.0;
+        let plan = self.current.as_mut().and_then(|job| job.plan.as_mut())?;
+        if !partial || last < fetch.min.0 {
+            return None;
+        }
+        plan.push_front(Fetch { min: VersionId(last + 1), ..fetch });
+        Some(VersionId(last))
+    }
+
+    /// What an owner holds came: compares it with its replicas here.
+    fn take_verification(&mut self, fetch: Fetch, records: &[ReplicaRecord], ctx: &mut Ctx<'_>) {
+        let held: Vec<NameRecord> = records
             .iter()
             .filter_map(|wire| from_wire(wire, fetch.owner, ctx.core, ctx.now.wall))
             .collect();
-        let by_name: BTreeMap<_, _> =
-            pulled.iter().map(|record| ((record.name, &record.scope), record)).collect();
-        let by_version: BTreeMap<_, _> =
-            pulled.iter().map(|record| (record.version, record)).collect();
-        let range = VersionId::FIRST..=fetch.max;
-        let limit = ctx.core.profile.verify_records_max as usize;
-        let due = |record: &&NameRecord| record.state == RecordState::Active && !record.is_static();
-        let local = ctx.core.names.of_owner(fetch.owner, range).filter(due).take(limit);
-        for record in local.cloned().collect::<Vec<_>>() {
-            match by_name.get(&(record.name, &record.scope)) {
-                Some(found) if found.version == record.version => {
-                    ctx.core.put(NameRecord { stamp: found.stamp, ..record }, ctx.out);
-                }
-                Some(found) => ctx.core.put((*found).clone(), ctx.out),
-                None => {
-                    ctx.core.delete(&record.name, &record.scope, ctx.out);
-                    if let Some(other) = by_version.get(&record.version) {
-                        ctx.core.log(WinsEvent::SameVersionOtherName, ctx.out);
-                        apply(ctx.core, (*other).clone(), false, ctx.now, ctx.out);
-                    }
-                }
-            }
+        let upto = self.fetch_rest(fetch, records).unwrap_or(fetch.max);
+        let statics = self.verification.is_check();
+        let compared = compare(fetch.owner, fetch.min..=upto, &held, statics, ctx);
+        if let Some(job) = &mut self.current {
+            job.compared += compared;
         }
     }
 
@@ -434,6 +386,7 @@ impl Replication {
         }
         match job.kind {
             JobKind::Standard => {
+                self.reschedule_drifting(ctx);
                 let retries = ctx.core.profile.pull_retries;
                 let mut pulled_from =
                     self.partners.iter().zip(&self.states).filter(|(p, _)| p.pull.is_some());
@@ -450,6 +403,7 @@ impl Replication {
                 if job.answered == 0 && ctx.core.names.maximum(owner) > VersionId::ZERO {
                     ctx.core.log(WinsEvent::NotVerified, ctx.out);
                 }
+                self.owner_verified(owner, job.compared, ctx);
             }
         }
     }
@@ -465,7 +419,12 @@ impl Replication {
         let done: Vec<StreamId> = self
             .associations
             .values()
-            .filter(|a| a.purpose == Purpose::Pull && a.is_open() && !keeps(a))
+            .filter(|a| a.is_open())
+            .filter(|a| match a.purpose {
+                Purpose::Pull => !keeps(a),
+                Purpose::Verify => true,
+                Purpose::Notify | Purpose::Serve => false,
+            })
             .map(|a| a.stream)
             .collect();
         for stream in done {
@@ -497,10 +456,5 @@ impl Replication {
             state.rest = REST_INTERVALS;
             ctx.core.log(WinsEvent::PullFailed, ctx.out);
         }
-    }
-
-    /// When the next pull by interval from this partner is due.
-    pub fn next_pull(&self, partner: Ipv4Addr) -> Option<SimTime> {
-        self.partner(partner).and_then(|index| self.states[index].next_pull)
     }
 }

@@ -12,6 +12,7 @@
 use super::{Ctx, Purpose, Replication, TURNED_TIMEOUT};
 use crate::base::SimDuration;
 use crate::wins::core::OwnChanges;
+use crate::wins::io::WinsEvent;
 use crate::wins::record::Owner;
 use crate::wire::replication::{Message, Notification, OwnerRecord};
 use std::net::Ipv4Addr;
@@ -48,10 +49,13 @@ impl Pending {
 impl Replication {
     /// Counts own changes and notifies whom they concern.
     pub(super) fn push_triggers(&mut self, changes: OwnChanges, ctx: &mut Ctx<'_>) {
-        for index in 0..self.partners.len() {
+        for index in 0..self.used(ctx) {
             let Some(push) = &self.partners[index].push else { continue };
             let at_least = ctx.core.profile.update_count_min;
-            let count = push.update_count.map(|count| count.max(at_least).max(1));
+            let count = match ctx.core.profile.update_count_ignored {
+                true => Some(1),
+                false => push.update_count.map(|count| count.max(at_least).max(1)),
+            };
             let moved = push.on_address_change && changes.address_changes > 0;
             let increments = &mut self.states[index].increments;
             *increments = increments.saturating_add(changes.increments);
@@ -69,7 +73,11 @@ impl Replication {
 
     /// Notifies every partner that pulls from us, except `sender`.
     pub(super) fn pass_on(&mut self, initiator: Ipv4Addr, sender: Ipv4Addr, ctx: &mut Ctx<'_>) {
-        for index in 0..self.partners.len() {
+        let initiator = match ctx.core.profile.propagation_circulates {
+            true => ctx.core.own.address(),
+            false => initiator,
+        };
+        for index in 0..self.used(ctx) {
             let partner = &self.partners[index];
             if partner.push.is_some() && partner.address != sender {
                 self.notify(index, Pending::passed_on(initiator), ctx);
@@ -82,7 +90,7 @@ impl Replication {
         let state = &mut self.states[index];
         let recent = |&&at: &&crate::base::SimTime| ctx.now.time.since(at) <= FAILURES_WINDOW;
         if state.failed_at.iter().filter(recent).count() > FAILURES_MAX {
-            return;
+            return ctx.core.log(WinsEvent::NotificationSkipped, ctx.out);
         }
         // One that is waiting already and propagates says more; the newest initiator is the newest news.
         let passes_on = state.pending.is_some_and(|waiting| waiting.propagate);
@@ -131,7 +139,7 @@ impl Replication {
     fn notification(pending: Pending, persistent: bool, ctx: &Ctx<'_>) -> Notification {
         let Pending { propagate, initiator } = pending;
         let mut owners = Self::announced_map(ctx);
-        if propagate {
+        if propagate && !ctx.core.profile.propagation_circulates {
             owners.retain(|record: &OwnerRecord| Owner(record.owner) == Owner(initiator));
         }
         Notification { propagate, persistent, owners, initiator }

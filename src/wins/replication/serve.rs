@@ -63,7 +63,7 @@ impl Replication {
             Some(partner) => !partner.push.as_ref().is_some_and(|push| push.only_dynamic),
             None => ctx.core.profile.statics_to_strangers,
         };
-        let scope = partner.map_or(ReplicationScope::All, |partner| partner.replicates);
+        let scope = ctx.scope(partner);
         // A maximum of zero asks for everything, as Samba reads it.
         let max = if wanted.version_max == 0 { u64::MAX } else { wanted.version_max };
         let range = VersionId(wanted.version_min)..=VersionId(max);
@@ -76,7 +76,14 @@ impl Replication {
         let records = ctx.core.names.of_owner(Owner(wanted.owner), range).filter(visible);
         let records = records.take(RESPONSE_RECORDS_MAX).map(|record| to_wire(record, own));
         let handle = self.associations[&stream].peer_handle;
-        let response = Message::records_response(handle, records.collect());
+        let records: Vec<_> = records.collect();
+        if records.is_empty() {
+            ctx.core.log(WinsEvent::RangeEmpty, ctx.out);
+            if ctx.core.profile.empty_range_is_error {
+                return self.abort(stream, ctx);
+            }
+        }
+        let response = Message::records_response(handle, records);
         ctx.send(stream, &response);
     }
 
