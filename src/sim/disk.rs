@@ -285,6 +285,11 @@ impl Disk {
         self.state().operations_left = Some(operations);
     }
 
+    /// Forgets what a fault at `now` could no longer touch. Changes nothing but the memory the disk takes.
+    pub fn settle(&self, now: SimTime) {
+        self.state().settle(now);
+    }
+
     /// What it has done so far.
     pub fn counters(&self) -> DiskCounters {
         self.state().counters

@@ -415,6 +415,7 @@ impl World {
         let Some(server) = &mut self.hosts[h].server else { return };
         let Some(ticket) = server.in_flight.take() else { return };
         server.durable = ticket;
+        server.disk.settle(sched.now());
         self.tell(h, What::Committed, sched);
         self.wins_input(h, WinsInput::Durable { ticket }, sched);
         self.release_held(h, sched);

@@ -3,6 +3,7 @@
 use super::challenge::Challenges;
 use super::core::Core;
 use super::io::{OperatorAction, WinsEvent, WinsInput, WinsOutput};
+use super::names::NameTable;
 use super::partners::{Partner, list_prevents_start};
 use super::profile::WinsProfile;
 use super::record::{NameRecord, Owner, VersionId};
@@ -56,8 +57,11 @@ pub struct WinsServer {
 impl WinsServer {
     /// A stopped server with an empty database. `chance` is its own stream (`host/NAME/wins`).
     pub fn new(config: WinsConfig, chance: Stream) -> WinsServer {
+        let mut core = Core::new(config.address, config.profile);
+        // A draw of its own, so that the key is as unknown as the seed and the stream goes on as it was.
+        core.names = NameTable::keyed(chance.clone().next_u64());
         WinsServer {
-            core: Core::new(config.address, config.profile),
+            core,
             replication: Replication::new(config.partners),
             challenges: Challenges::default(),
             scavenger: Scavenger::default(),
