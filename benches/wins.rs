@@ -37,7 +37,7 @@ static ALLOCATOR: counting::Counting = counting::Counting;
 /// Turns each contender gets.
 const TURNS: usize = 5;
 /// Requests of a turn.
-const TURN: u32 = 20_000;
+const TURN: u32 = 6_000;
 /// What the simulated client and the machine's client are called.
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 2, 0, 5), 137);
 

@@ -25,7 +25,7 @@ const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 5);
 /// Requests sent at a time, and the pause between two such volleys: slower than the server's processor, so
 /// that its queue stays short, and fewer than its reserve of version ids between two commits.
 const VOLLEY: u32 = 16;
-const PAUSE: SimDuration = SimDuration::from_micros(400);
+const PAUSE: SimDuration = SimDuration::from_micros(1000);
 /// Processor time of a request in the simulation: 100,000 a second.
 const SERVICE_TIME: SimDuration = SimDuration::from_micros(10);
 
