@@ -24,7 +24,7 @@ pub mod net;
 pub mod report;
 // Scenario files: schema, pointed errors, expansion into a plan.
 pub mod scenario;
-// Real sockets: the clients that ask a server.
+// The WINS server on real sockets: the same machines, a live loop, recordings and their replay.
 pub mod serve;
 // The event loop, and the hosts it runs: clock, processor, disk, life and death.
 pub mod sim;

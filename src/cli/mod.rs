@@ -12,8 +12,10 @@ mod pull;
 mod query;
 mod register;
 mod release;
+mod replay;
 mod run;
 mod schema;
+mod serve;
 mod status;
 mod trace;
 
@@ -54,6 +56,10 @@ enum Command {
     Status(status::StatusArguments),
     /// Read a WINS server's database by replication.
     Pull(pull::PullArguments),
+    /// Be a WINS server for real clients and partners.
+    Serve(serve::ServeArguments),
+    /// Run a recording of `serve --record` again and compare answers and database.
+    Replay(replay::ReplayArguments),
     /// Print the JSON schema of scenario files, for editors.
     Schema,
 }
@@ -78,6 +84,8 @@ pub fn main() -> ExitCode {
         Command::Release(arguments) => release::main(&arguments),
         Command::Status(arguments) => status::main(&arguments),
         Command::Pull(arguments) => pull::main(&arguments),
+        Command::Serve(arguments) => serve::main(&arguments),
+        Command::Replay(arguments) => replay::main(&arguments),
         Command::Schema => schema::main(),
     };
     exit.into()

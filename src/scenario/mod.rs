@@ -58,3 +58,14 @@ pub fn parse_moment(text: &str) -> Result<crate::base::SimTime, String> {
 pub fn parse_interval(text: &str) -> Result<crate::base::SimDuration, String> {
     values::interval(text).map_err(|unfit| unfit.why)
 }
+
+/// A duration as scenario files write it: `30min`, `1h 5min`, `1.5s`.
+///
+/// # Errors
+/// What is wrong with it, in a few words, with what was probably meant.
+pub fn parse_duration(text: &str) -> Result<crate::base::SimDuration, String> {
+    values::duration(text).map_err(|unfit| match unfit.meant {
+        Some(meant) => format!("{} (did you mean `{meant}`?)", unfit.why),
+        None => unfit.why,
+    })
+}

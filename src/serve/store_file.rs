@@ -1,0 +1,109 @@
+//! The database's file, locked for as long as it is open: two servers on one store would ruin it.
+
+use crate::base::Digest;
+use crate::wins::StoreError;
+use redb::StorageBackend;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Read at a time when the whole file is read.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// An open database file.
+#[derive(Debug)]
+pub struct StoreFile {
+    file: File,
+}
+
+impl StoreFile {
+    /// Opens the file and locks it; creates it if there is none.
+    ///
+    /// # Errors
+    /// It cannot be opened, or another program holds its lock.
+    pub fn open(path: &Path) -> Result<StoreFile, StoreError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(path).map_err(|error| StoreError::Io(error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(StoreFile { file }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+            Err(TryLockError::Error(error)) => Err(StoreError::Io(error.to_string())),
+        }
+    }
+
+    /// Shows the whole file to `take`, piece by piece.
+    ///
+    /// # Errors
+    /// The file cannot be read, or `take` fails.
+    pub fn read_all(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut at = 0;
+        loop {
+            // Whole pieces, whatever the system gives at a time: digests are reckoned by piece.
+            let mut filled = 0;
+            while filled < chunk.len() {
+                match self.file.read_at(&mut chunk[filled..], at + filled as u64)? {
+                    0 => break,
+                    read => filled += read,
+                }
+            }
+            if filled == 0 {
+                return Ok(());
+            }
+            take(&chunk[..filled])?;
+            at += filled as u64;
+        }
+    }
+}
+
+/// Length and digest of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn file_digest(path: &Path) -> io::Result<(u64, u64)> {
+    let mut digest = Digest::default();
+    let mut length = 0;
+    let file = StoreFile { file: File::open(path)? };
+    file.read_all(|bytes| {
+        length += bytes.len() as u64;
+        digest.fold_bytes(bytes);
+        Ok(())
+    })?;
+    Ok((length, digest.value()))
+}
+
+/// The pieces in which a file's digest is reckoned.
+pub(super) fn chunks(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.chunks(CHUNK_BYTES)
+}
+
+/// The digest of a file with these pieces.
+pub(super) fn digest_of<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut digest = Digest::default();
+    chunks.for_each(|chunk| digest.fold_bytes(chunk));
+    digest.value()
+}
+
+impl StorageBackend for StoreFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(data, offset)
+    }
+}
