@@ -120,6 +120,7 @@ impl Lan {
         for item in &out.items {
             match *item {
                 WinsOutput::Store(_) => stored += 1,
+                WinsOutput::Backup(_) | WinsOutput::Failed => {}
                 WinsOutput::Observe(what) => self.observed.borrow_mut().push((server, what)),
                 WinsOutput::Send { to, bytes, .. } => self.client(server, to, out.bytes(bytes)),
                 WinsOutput::Connect { stream, to } => {

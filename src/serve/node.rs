@@ -372,6 +372,8 @@ impl Node {
                 }
                 // Partners are given by name here: nobody is searched for.
                 WinsOutput::Multicast { .. } => {}
+                // No backup folder can be set here, and the service outlives what it cannot read.
+                WinsOutput::Backup(_) | WinsOutput::Failed => {}
                 WinsOutput::Store(ref op) => {
                     self.handed += 1;
                     self.fold_store(op, &out);

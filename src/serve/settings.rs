@@ -194,6 +194,8 @@ impl Settings {
         profile.commit = if self.strict { CommitMode::Strict } else { CommitMode::Lazy };
         profile.burst_queue_size = self.burst_queue;
         profile.migrate_on = self.migrate_on;
+        // The fault Q155701 would only make an end of it: nobody starts the service again.
+        profile.malformed_stops = false;
         profile.only_configured_partners = !self.any_partner;
         if let Some(ttl) = self.query_ttl {
             profile.query_ttl = ttl;

@@ -12,7 +12,8 @@ use crate::net::{
     PacketHandle, PacketHeader, StreamEvent, StreamOutput, SubnetId, TcpStack, Transport,
 };
 use crate::wins::{
-    CommitMode, Observation, OperatorAction, WinsInput, WinsOutput, WinsServer, WinsStore,
+    Admission, BackupReason, BurstGate, CommitMode, Observation, OperatorAction, WinsInput,
+    WinsOutput, WinsServer, WinsStore,
 };
 use crate::wire::discovery::PORT as DISCOVERY_PORT;
 use crate::wire::name_service::{NamePacket, Opcode, PORT, TYPE_NBSTAT, peek};
@@ -100,11 +101,19 @@ impl World {
         if work == Work::Registration
             && let Some(wins) = &server.wins
         {
-            let profile = &wins.core().profile;
-            let queued = server.cpu.waiting(NAME_CHANGES) as u32;
-            if profile.burst_handling && queued >= profile.burst_queue_size {
-                self.wins_datagram(h, packet, Some(queued), sched);
-                return self.net.release(packet);
+            let waiting = server.cpu.waiting(NAME_CHANGES) as u32;
+            match server.burst.admit(&wins.core().profile, waiting) {
+                Admission::Queue => {}
+                Admission::Early { queued, keep } => {
+                    self.wins_datagram(h, packet, Some(queued), sched);
+                    if !keep {
+                        return self.net.release(packet);
+                    }
+                }
+                Admission::Drop => {
+                    self.net.release(packet);
+                    return self.tell(h, What::QueueFull, sched);
+                }
             }
         }
         let Some(server) = &mut self.hosts[h].server else { return };
@@ -218,6 +227,7 @@ impl World {
     }
 
     fn wins_outputs<S: Scheduler>(&mut self, h: usize, mut out: Outbox<WinsOutput>, sched: &mut S) {
+        let (mut backed_up, mut failed) = (false, false);
         for i in 0..out.items.len() {
             match out.items[i] {
                 WinsOutput::Send { to, bytes, after_commit } => {
@@ -238,6 +248,8 @@ impl World {
                         store.apply(&op, &out);
                     }
                 }
+                WinsOutput::Backup(reason) => backed_up |= reason != BackupReason::AtStop,
+                WinsOutput::Failed => failed = true,
                 WinsOutput::Observe(observation) => {
                     if let Some(name) = subject(&observation) {
                         self.touched.push(name);
@@ -290,6 +302,13 @@ impl World {
         }
         out.clear();
         self.wins_out = out;
+        // Copying the files takes no time here.
+        if backed_up {
+            self.wins_input(h, WinsInput::BackupDone { ok: true }, sched);
+        }
+        if failed {
+            return self.wins_fell(h, ServiceStop::Fault, sched);
+        }
         self.tell_records(h, sched);
         self.commit_soon(h, sched);
     }
@@ -393,6 +412,7 @@ impl World {
     pub(super) fn on_commit_due<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
         let Some(server) = &mut self.hosts[h].server else { return };
         server.commit_armed = false;
+        server.burst = BurstGate::new();
         if server.is_dirty() && server.in_flight.is_none() {
             self.commit(h, sched);
         }
@@ -437,8 +457,13 @@ impl World {
     /// A database that cannot be written stops the service (Q134958); the host stays up.
     fn wins_failed<S: Scheduler>(&mut self, h: usize, why: &str, sched: &mut S) {
         self.log(h, crate::wins::WinsEvent::DatabaseError, sched);
+        self.wins_fell(h, ServiceStop::Database(why.to_string()), sched);
+    }
+
+    /// The service has ended by itself; the host stays up.
+    fn wins_fell<S: Scheduler>(&mut self, h: usize, why: ServiceStop, sched: &mut S) {
         let Some(server) = &mut self.hosts[h].server else { return };
-        server.stopped = Some(ServiceStop::Database(why.to_string()));
+        server.stopped = Some(why);
         self.wins_gone(h, sched);
         self.tell(h, What::WinsDown, sched);
     }
@@ -453,6 +478,7 @@ impl World {
         server.in_flight = None;
         (server.handed, server.durable) = (0, 0);
         server.commit_armed = false;
+        server.burst = BurstGate::new();
         server.tcp = TcpStack::new(server.install.tcp);
         for timer in [server.cpu_timer, server.disk_timer, server.commit_timer] {
             sched.cancel(timer);

@@ -4,7 +4,7 @@ use super::cpu::{Cpu, CpuConfig};
 use super::disk::{Disk, DiskParams};
 use crate::base::{Machine, RestingStream, SimDuration, SimTime, TimerId};
 use crate::net::{PacketHandle, StreamId as TcpStreamId, TcpConfig, TcpStack};
-use crate::wins::{OperatorAction, StreamId, WinsConfig, WinsServer, WinsStore};
+use crate::wins::{BurstGate, OperatorAction, StreamId, WinsConfig, WinsServer, WinsStore};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddrV4;
 
@@ -43,6 +43,8 @@ pub(super) struct HeldAnswer {
 pub enum ServiceStop {
     /// The database could not be opened or written.
     Database(String),
+    /// The service failed by itself (Q155701).
+    Fault,
 }
 
 /// What only servers have.
@@ -62,6 +64,7 @@ pub struct ServerPart {
     pub(super) wins: Option<WinsServer>,
     pub(super) store: Option<WinsStore>,
     pub(super) stopped: Option<ServiceStop>,
+    pub(super) burst: BurstGate,
     /// Store operations handed over since the service started, and how many of them are durable.
     pub(super) handed: u64,
     pub(super) durable: u64,
@@ -91,6 +94,7 @@ impl ServerPart {
             wins: None,
             store: None,
             stopped: None,
+            burst: BurstGate::new(),
             handed: 0,
             durable: 0,
             in_flight: None,

@@ -5,7 +5,9 @@
 //! and whoever watches agree. What one half needs from the other (a challenge for a replica, a
 //! verification for the scavenger) is left in a list and picked up when the current input is done.
 
-use super::io::{Observation, StoreOp, WinsEvent, WinsOutput};
+use super::counters::Counters;
+use super::events::WinsEvent;
+use super::io::{Observation, StoreOp, WinsOutput};
 use super::names::NameTable;
 use super::profile::WinsProfile;
 use super::record::{NameRecord, Owner, VersionId};
@@ -35,6 +37,8 @@ pub struct Core {
     pub demands_wanted: Vec<ReleaseDemand>,
     /// Owners whose replicas have to be verified, for replication to pick up.
     pub verifications_wanted: Vec<VerifyRequest>,
+    /// What happened since the start.
+    pub counters: Counters,
     versions: VersionCounter,
     store_ops: u64,
 }
@@ -95,6 +99,7 @@ impl Core {
             challenges_wanted: Vec::new(),
             demands_wanted: Vec::new(),
             verifications_wanted: Vec::new(),
+            counters: Counters::default(),
             versions: VersionCounter::default(),
             store_ops: 0,
         }

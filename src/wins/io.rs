@@ -1,7 +1,7 @@
 //! What a WINS server is told, and what it asks of the world.
 
+pub use super::events::WinsEvent;
 use super::partners::Partner;
-use super::profile::WinsVersion;
 use super::record::{NameKind, Owner, RecordState, VersionId};
 use super::statics::{StaticError, StaticMapping};
 use crate::base::ByteRange;
@@ -22,6 +22,8 @@ pub enum WinsInput<'a> {
     Start,
     /// The service stops in an orderly way.
     Stop,
+    /// The system shuts down: the same without the backup at stop (Q167806).
+    ShutDown,
     /// A datagram came to port 137.
     Datagram {
         /// Its source.
@@ -81,6 +83,11 @@ pub enum WinsInput<'a> {
         /// How many, counted from 1.
         ticket: u64,
     },
+    /// The backup that [`WinsOutput::Backup`] asked for has ended.
+    BackupDone {
+        /// Whether it is complete.
+        ok: bool,
+    },
     /// An administrator did something.
     Operator(OperatorAction),
 }
@@ -135,6 +142,19 @@ pub enum OperatorAction {
     },
     /// Compare the replicas of every owner with what it holds, now and without a limit (Q154410).
     CheckConsistency,
+    /// Verify the active replicas whose stamp has come, and do nothing else (RAIW 2.2.2.12).
+    VerifyNow,
+    /// Make a backup now.
+    Backup,
+    /// Take one address out of a static list (Q146052, Q150731).
+    DeleteStaticMember {
+        /// The name.
+        name: NetbiosName,
+        /// Its scope.
+        scope: ScopeId,
+        /// The address.
+        address: Ipv4Addr,
+    },
     /// Replace the partners.
     SetPartners(Vec<Partner>),
 }
@@ -160,6 +180,17 @@ pub struct PutRecord {
     pub addresses: Vec<Ipv4Addr>,
     /// Who registered them; `None` for the owner.
     pub member_owner: Option<Ipv4Addr>,
+}
+
+/// Why a backup is made.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum BackupReason {
+    /// Its time has come.
+    Periodic,
+    /// An administrator wants it.
+    Operator,
+    /// The service stops (`DoBackupOnTerm`).
+    AtStop,
 }
 
 /// What a WINS server asks of the world, in order.
@@ -205,6 +236,11 @@ pub enum WinsOutput {
     },
     /// Write to the database. Each one counts as one ticket.
     Store(StoreOp),
+    /// Copy the database, with everything stored so far, to the backup folder; answered by
+    /// [`WinsInput::BackupDone`], except at stop.
+    Backup(BackupReason),
+    /// The service has failed and answers no more (Q155701); the world may start it again.
+    Failed,
     /// Tell whoever watches.
     Observe(Observation),
 }
@@ -344,6 +380,13 @@ pub enum Observation {
         /// The holder.
         address: Ipv4Addr,
     },
+    /// A chunk of own records was scavenged (events 5001, 5002).
+    RangeScavenged {
+        /// The lowest version looked at.
+        first: VersionId,
+        /// The highest.
+        last: VersionId,
+    },
     /// A static mapping was refused.
     StaticRefused {
         /// Why.
@@ -371,79 +414,6 @@ pub enum Observation {
     Logged(WinsEvent),
 }
 
-/// Entries of the event log whose numbers are public (Q123168-Q123171, RAIW 3.1.4).
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum WinsEvent {
-    /// The remote WINS aborted the connection: typically we are no partner there.
-    ConnectionAborted,
-    /// A malformed name packet came.
-    MalformedPacket,
-    /// A requested range held no records.
-    RangeEmpty,
-    /// The list of a group or multihomed name is full.
-    ListFull,
-    /// A notification from a stranger was refused.
-    NotificationRefused,
-    /// A notification was accepted.
-    NotificationAccepted,
-    /// A pull request from a stranger was refused.
-    PullRefused,
-    /// The remote owner was asked to raise a record's version.
-    AskedToRaise,
-    /// Two names under one version of one owner.
-    SameVersionOtherName,
-    /// The configuration changed.
-    ConfigurationChanged,
-    /// A replica could not be verified.
-    NotVerified,
-    /// A replica clashes with a static record.
-    StaticClash,
-    /// Own records were scavenged.
-    OwnScavenged,
-    /// Replica tombstones were scavenged.
-    TombstonesScavenged,
-    /// Replica tombstones were deleted by force.
-    TombstonesForced,
-    /// The server stops.
-    ShuttingDown,
-    /// The database failed.
-    DatabaseError,
-    /// A pull failed after all retries.
-    PullFailed,
-    /// A challenge answer matched nothing and was thrown away.
-    StrayChallengeAnswer,
-    /// A replica came in a state no replica may have.
-    BadReplica,
-    /// A release named a record of another type.
-    ReleaseTypeMismatch,
-    /// A release came from an address the record does not hold.
-    ReleaseAddressMismatch,
-    /// An owner without records was forgotten.
-    OwnerRemoved,
-    /// The version counter was raised above a partner's knowledge.
-    CounterRaised,
-    /// An LMHOSTS name was skipped.
-    LmhostsNameSkipped,
-    /// An LMHOSTS address was skipped.
-    LmhostsAddressSkipped,
-    /// A message was too long; the connection was dropped.
-    MessageTooLong,
-    /// The bits that mark a message as one of WINS were not set.
-    NotWinsMessage,
-    /// A notification was not attempted: communication with the partner failed too often just now.
-    NotificationSkipped,
-    /// A request for an owner's range was answered with nothing.
-    NoRecordsInRange,
-    /// A partner's `SpTime` cannot be read (Q194339).
-    BadStartTime,
-    /// Only 1B names and special groups travel (Q251221).
-    PartialReplication,
-    /// A consistency check is done.
-    ConsistencyChecked,
-    /// A group replica could not be stored.
-    GroupReplicaFailed,
-}
-
 impl StreamId {
     /// Streams opened by the server are numbered from here on.
     pub const OUTGOING: StreamId = StreamId(1 << 31);
@@ -451,57 +421,6 @@ impl StreamId {
     /// Whether the server opened it.
     pub const fn is_outgoing(self) -> bool {
         self.0 >= StreamId::OUTGOING.0
-    }
-}
-
-impl WinsEvent {
-    /// The event's numbers: in 3.5, and in later versions, where they are public.
-    pub const fn numbers(self) -> (Option<u16>, Option<u16>) {
-        use WinsEvent::*;
-        match self {
-            ConnectionAborted => (Some(4102), Some(4102)),
-            MalformedPacket => (Some(4114), Some(4119)),
-            RangeEmpty => (Some(4206), Some(4227)),
-            ListFull => (Some(4117), None),
-            NotificationRefused => (Some(4119), Some(4124)),
-            NotificationAccepted => (Some(4120), Some(4125)),
-            PullRefused => (Some(4121), Some(4126)),
-            AskedToRaise => (Some(4129), Some(4134)),
-            SameVersionOtherName => (Some(4132), Some(4137)),
-            ConfigurationChanged => (Some(4134), Some(4139)),
-            NotVerified => (Some(4140), Some(4153)),
-            StaticClash => (Some(4142), Some(4155)),
-            OwnScavenged => (None, Some(4143)),
-            TombstonesScavenged => (None, Some(4144)),
-            TombstonesForced => (None, Some(4164)),
-            ShuttingDown => (Some(4145), Some(4165)),
-            DatabaseError => (Some(4203), Some(4224)),
-            PullFailed => (Some(4230), Some(4251)),
-            StrayChallengeAnswer => (Some(4236), None),
-            BadReplica => (Some(4247), Some(4268)),
-            ReleaseTypeMismatch => (Some(4249), None),
-            ReleaseAddressMismatch => (Some(4250), None),
-            OwnerRemoved => (Some(4267), Some(4288)),
-            CounterRaised => (Some(4274), Some(4295)),
-            LmhostsNameSkipped => (Some(4278), None),
-            LmhostsAddressSkipped => (Some(4279), None),
-            MessageTooLong => (Some(4285), None),
-            NotWinsMessage => (Some(4196), None),
-            NotificationSkipped => (Some(4144), None),
-            NoRecordsInRange => (Some(4116), Some(4121)),
-            BadStartTime => (Some(4162), Some(4183)),
-            PartialReplication => (None, Some(4161)),
-            ConsistencyChecked => (None, Some(4142)),
-            GroupReplicaFailed => (Some(4239), Some(4260)),
-        }
-    }
-
-    /// The number this version logs it under, if that is public.
-    pub const fn number(self, version: WinsVersion) -> Option<u16> {
-        match version {
-            WinsVersion::Nt35 => self.numbers().0,
-            _ => self.numbers().1,
-        }
     }
 }
 

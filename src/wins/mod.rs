@@ -8,12 +8,17 @@
 //!
 //! Promised: a version id is never used twice, also after a power cut; no record leaves before its
 //! interval; bad input is ignored or answered, never a panic. Not done: node status (a host answers it
-//! from its own table), backup, multicast discovery.
+//! from its own table), multicast discovery.
 
+mod backup;
+mod burst;
 mod challenge;
 mod core;
+mod counters;
+mod events;
 mod io;
 mod lmhosts;
+mod masters;
 mod members;
 mod names;
 mod operator;
@@ -33,11 +38,14 @@ mod statics;
 mod store;
 mod versions;
 
+pub use self::burst::{Admission, BurstGate};
 pub use self::challenge::ChallengeOutcome;
 pub use self::core::{Core, OwnChanges, ReleaseDemand, ReplicaChallenge, VerifyRequest};
+pub use counters::{ByKind, ByOutcome, Counters, LastTimes};
+pub use events::WinsEvent;
 pub use io::{
-    Observation, OperatorAction, PutRecord, RequestKind, StoreOp, StreamId, WinsEvent, WinsInput,
-    WinsOutput,
+    BackupReason, Observation, OperatorAction, PutRecord, RequestKind, StoreOp, StreamId,
+    WinsInput, WinsOutput,
 };
 pub use lmhosts::{
     LMHOSTS_LINES_MAX, LmhostsEntry, LmhostsError, LmhostsMistake, LmhostsSkip, parse_lmhosts,
@@ -45,7 +53,10 @@ pub use lmhosts::{
 pub use members::{MEMBERS_MAX, Members};
 pub use names::NameTable;
 pub use partners::{Partner, PullPartner, PushPartner, ReplicationScope};
-pub use profile::{CommitMode, MulticastSettings, ProfileError, WinsProfile, WinsVersion};
+pub use profile::{
+    BackupSettings, CommitMode, GroupMask, MulticastSettings, ProfileError, WinsProfile,
+    WinsVersion,
+};
 pub use record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, VersionId};
 pub use record_bytes::RecordBytesError;
 pub use server::{Loaded, WinsConfig, WinsServer};

@@ -3,6 +3,7 @@
 //! A profile starts as the row of a version and service pack; every field can then be set alone. Where
 //! sources disagree the field says which value was taken.
 
+use super::events::WinsEvent;
 use crate::base::SimDuration;
 use std::net::Ipv4Addr;
 use thiserror::Error;
@@ -38,6 +39,47 @@ pub struct MulticastSettings {
     pub interval: SimDuration,
     /// `McastTtl`: 1 to 34.
     pub ttl: u8,
+}
+
+/// The backup of the database (Q160471, Q167806). Without it no backup path is set.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct BackupSettings {
+    /// Time from the end of one backup to the next; zero makes none by itself.
+    pub every: SimDuration,
+    /// `DoBackupOnTerm`: one more when the service stops.
+    pub at_stop: bool,
+}
+
+impl Default for BackupSettings {
+    fn default() -> BackupSettings {
+        BackupSettings { every: hours(24), at_stop: false }
+    }
+}
+
+/// A special group mask (`SPEC_GRP_MASKS`, Q123171): 16 bytes, written as 32 hexadecimal digits. How Windows
+/// compares is not public; here a name matches when it has every byte of the mask that is not zero.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct GroupMask(pub [u8; 16]);
+
+impl GroupMask {
+    /// Reads 32 hexadecimal digits. `None` for anything else.
+    pub fn parse(text: &str) -> Option<GroupMask> {
+        let digits: Vec<u8> =
+            text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+        let mut mask = [0; 16];
+        if digits.len() != 2 * mask.len() {
+            return None;
+        }
+        for (byte, pair) in mask.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair[0] << 4 | pair[1];
+        }
+        Some(GroupMask(mask))
+    }
+
+    /// Whether a name of these 16 bytes is a special group by this mask.
+    pub fn matches(&self, name: &[u8; 16]) -> bool {
+        self.0.iter().zip(name).all(|(&mask, &byte)| mask == 0 || mask == byte)
+    }
 }
 
 /// Every timer, limit and switch of a WINS server.
@@ -103,6 +145,16 @@ pub struct WinsProfile {
     /// until 4.0 SP3).
     pub group_overruns_static: bool,
 
+    /// A group registration gives a static unique record its own address; the record stays static
+    /// (Q166502).
+    pub group_overwrites_static: bool,
+    /// One address of a static multihomed record cannot be deleted (3.51 SP4 on, Q150731).
+    pub static_members_stay: bool,
+    /// `SPEC_GRP_MASKS`: group names that are special groups by the administrator's will.
+    pub special_group_masks: Vec<GroupMask>,
+    /// A malformed packet stops the service (Q155701, until 4.0 SP3).
+    pub malformed_stops: bool,
+
     /// `BurstHandling`: requests beyond the burst queue get an early answer with a short TTL.
     pub burst_handling: bool,
     /// `BurstQueSize`: queued registrations from which on answers come early, 50 to 5000.
@@ -112,6 +164,9 @@ pub struct WinsProfile {
     /// Before 4.0 SP4: with burst handling on, what exceeds the queue gets a full success and is not
     /// stored (Q154410). Later: the ladder of short TTLs.
     pub burst_answers_in_full: bool,
+    /// An early answered request stays queued and is entered when its turn comes. Q184693 can be read so,
+    /// Q154410 says no; off.
+    pub burst_enters_later: bool,
     /// First TTL of the burst ladder and its step per rung, seconds.
     pub burst_ttl_step: u32,
     /// Requests per rung.
@@ -213,6 +268,10 @@ pub struct WinsProfile {
     pub use_found_partners: bool,
     /// `InitTimePause`: nothing is answered before the first pull (Q193887).
     pub pause_until_replicated: bool,
+    /// `BackupDirPath` with what belongs to it; `None`: no path is set.
+    pub backup: Option<BackupSettings>,
+    /// `LoggingOn`: without it no backup can be made (Q155040).
+    pub logging: bool,
 }
 
 /// A timer or limit outside its documented range.
@@ -251,6 +310,9 @@ pub enum ProfileError {
         high: u64,
     },
 }
+
+/// Twice the least renewal interval (Q135922).
+const EXTINCTION_MIN: SimDuration = SimDuration::from_secs(4800);
 
 const fn hours(n: u64) -> SimDuration {
     SimDuration::from_hours(n)
@@ -295,10 +357,15 @@ impl WinsProfile {
             migrate_on: false,
             migrate_on_1c: from(Nt40, 4),
             group_overruns_static: !from(Nt40, 3),
+            group_overwrites_static: false,
+            static_members_stay: from(Nt351, 4),
+            special_group_masks: Vec::new(),
+            malformed_stops: version == Nt40 && !from(Nt40, 4),
             burst_handling: from(Nt40, 4),
             burst_queue_size: 500,
             registration_queue_max: 25_000,
             burst_answers_in_full: !from(Nt40, 4),
+            burst_enters_later: false,
             burst_ttl_step: 300,
             burst_rung: 100,
             burst_rungs: 10,
@@ -351,6 +418,8 @@ impl WinsProfile {
             multicast: None,
             use_found_partners: false,
             pause_until_replicated: false,
+            backup: None,
+            logging: true,
         }
     }
 
@@ -368,10 +437,58 @@ impl WinsProfile {
         }
     }
 
+    /// The profile with its intervals fitted to each other and to the longest interval of the pulls, and the
+    /// events that say so (3.5: 4137 and 4138, later 4150 and 4151).
+    ///
+    /// Documented is that NT keeps the extinction interval at least at the renewal interval (Q142305), that
+    /// Windows 2000 replaces values that are too small (MS-WINSRA <9>), and that the longest replication
+    /// interval counts (Q123170); the exact formula is not public. Here neither the interval nor the timeout
+    /// stays below that longest interval.
+    pub fn fitted(mut self, longest_pull: SimDuration) -> (WinsProfile, Vec<WinsEvent>) {
+        let nt = self.version < WinsVersion::W2k;
+        let interval = match (nt, self.extinction_interval < EXTINCTION_MIN) {
+            (true, _) => self.extinction_interval.max(self.renewal_interval),
+            (false, true) => self.renewal_interval.min(hours(96)),
+            (false, false) => self.extinction_interval,
+        };
+        let timeout = match nt {
+            true => self.extinction_timeout,
+            false => self.extinction_timeout.max(self.renewal_interval),
+        };
+        let mut events = Vec::new();
+        let interval = interval.max(longest_pull);
+        if interval != self.extinction_interval {
+            events.push(WinsEvent::ExtinctionIntervalAdjusted);
+            self.extinction_interval = interval;
+        }
+        let timeout = timeout.max(longest_pull);
+        if timeout != self.extinction_timeout {
+            events.push(WinsEvent::ExtinctionTimeoutAdjusted);
+            self.extinction_timeout = timeout;
+        }
+        (self, events)
+    }
+
+    /// Raises the maximum of the consistency check to its least of 1000 (event 4163). Returns whether it was
+    /// below.
+    pub fn fit_check_maximum(&mut self) -> bool {
+        let raised = self.consistency_check.is_some() && self.verify_records_max < 1000;
+        if raised {
+            self.verify_records_max = 1000;
+        }
+        raised
+    }
+
     /// Everything outside the ranges that the administration tools and the registry reference give
     /// (Q135922, Q142305, Q176505, Q184693). A simulation may ignore it; a server should not start.
     pub fn validate(&self) -> Result<(), Vec<ProfileError>> {
         let mut errors = Vec::new();
+        self.check_times(&mut errors);
+        self.check_counts(&mut errors);
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn check_times(&self, errors: &mut Vec<ProfileError>) {
         let mut within = |field, value: SimDuration, minimum: SimDuration, maximum: SimDuration| {
             if value < minimum {
                 errors.push(ProfileError::TooShort { field, value, minimum });
@@ -385,30 +502,56 @@ impl WinsProfile {
         let longest_nt = if nt { hours(999) } else { longest };
         within("renewal_interval", self.renewal_interval, SimDuration::from_mins(40), longest);
         // Never below renewal in NT (Q142305); twice the least renewal in any case (Q135922).
-        let least = SimDuration::from_secs(4800);
-        let extinction_min = if nt { self.renewal_interval.max(least) } else { least };
-        within("extinction_interval", self.extinction_interval, extinction_min, longest_nt);
+        let least = if nt { self.renewal_interval.max(EXTINCTION_MIN) } else { EXTINCTION_MIN };
+        within("extinction_interval", self.extinction_interval, least, longest_nt);
         within("extinction_timeout", self.extinction_timeout, hours(24), longest_nt);
         let verify_min = hours(576).max(self.extinction_interval * 3);
         let verify_max = SimDuration::from_secs(9999 * 3600 + 59 * 60 + 59);
         within("verification_interval", self.verification_interval, verify_min, verify_max);
+        // Where time must pass an interval of zero would be a busy loop (Q253343).
+        let tick = SimDuration::from_millis(1);
+        if let Some(every) = self.scavenge_every {
+            within("scavenge_every", every, SimDuration::from_secs(1), longest);
+        }
+        within("scavenge_pause", self.scavenge_pause, tick, longest);
+        within("challenge_interval", self.challenge_interval, tick, hours(1));
         if let Some(every) = self.consistency_check {
             within("consistency_check", every, SimDuration::from_secs(21_600), longest);
         }
+        let day = SimDuration::from_days(1) - SimDuration::from_secs(1);
+        within("consistency_check_at", self.consistency_check_at, SimDuration::ZERO, day);
         if let Some(multicast) = self.multicast {
             within("multicast.interval", multicast.interval, SimDuration::from_secs(2400), longest);
         }
-        let mut counted = |field, value: u64, low: u64, high: u64| {
+        if let Some(backup) = self.backup.filter(|backup| !backup.every.is_zero()) {
+            within("backup.every", backup.every, SimDuration::from_mins(1), longest);
+        }
+    }
+
+    fn check_counts(&self, errors: &mut Vec<ProfileError>) {
+        let mut within = |field, value: u64, low: u64, high: u64| {
             if !(low..=high).contains(&value) {
                 errors.push(ProfileError::OutOfRange { field, value, low, high });
             }
         };
-        counted("burst_queue_size", u64::from(self.burst_queue_size), 50, 5000);
-        counted("challenge_tries", u64::from(self.challenge_tries), 1, 255);
-        counted("members_max", self.members_max as u64, 1, super::MEMBERS_MAX as u64);
-        counted("scavenge_chunk", u64::from(self.scavenge_chunk), 1, u64::from(u32::MAX));
-        counted("challenges_max", self.challenges_max as u64, 1, u64::from(u16::MAX));
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        let all = u64::from(u32::MAX);
+        within("burst_queue_size", u64::from(self.burst_queue_size), 50, 5000);
+        within("registration_queue_max", u64::from(self.registration_queue_max), 1, all);
+        within("burst_ttl_step", u64::from(self.burst_ttl_step), 1, all);
+        within("burst_rung", u64::from(self.burst_rung), 1, all);
+        within("burst_rungs", u64::from(self.burst_rungs), 1, all);
+        within("challenge_tries", u64::from(self.challenge_tries), 1, 255);
+        within("members_max", self.members_max as u64, 1, super::MEMBERS_MAX as u64);
+        within("scavenge_chunk", u64::from(self.scavenge_chunk), 1, all);
+        within("challenges_max", self.challenges_max as u64, 1, u64::from(u16::MAX));
+        within("version_start", self.version_start, 0, 0x7FFF_FFFF);
+        within("owners_max", self.owners_max as u64, 1, u64::MAX);
+        if self.consistency_check.is_some() {
+            within("verify_records_max", u64::from(self.verify_records_max), 1000, all);
+        }
+        if let Some(multicast) = self.multicast {
+            within("multicast.ttl", u64::from(multicast.ttl), 1, 34);
+        }
     }
 }
 

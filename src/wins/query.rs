@@ -1,8 +1,8 @@
 //! Queries: what a name resolves to.
 //!
 //! Normal groups answer 255.255.255.255 in every state. A 1C list starts with the holder of the 1B name,
-//! then the members registered here in the order of their registration, then the others (Q167365,
-//! Q140064).
+//! then the members registered here in the order of their registration, then the others (Q167365, Q140064,
+//! Q135922). The asker's subnet does not matter: the client picks (Q231305).
 
 use super::io::{Observation, RequestKind, WinsOutput};
 use super::record::{NameKind, NameRecord, RecordState};
@@ -76,6 +76,8 @@ impl WinsServer {
         });
         out.push(WinsOutput::Send { to: from, bytes, after_commit: false });
         let (request, positive) = (RequestKind::Query, answer.is_some());
+        let group = answer.is_some_and(|answer| answer.flags.is_group());
+        self.core.counters.answered(request, group, positive);
         self.core.observe(Observation::Answered { request, name: *name, positive }, out);
     }
 
@@ -96,10 +98,11 @@ impl WinsServer {
         match stored.kind {
             NameKind::InternetGroup => {
                 let is_1c = question.name.suffix() == Suffix::DOMAIN_CONTROLLERS;
-                if is_1c && let Some(primary) = self.domain_master(question, now) {
+                let primary = is_1c.then(|| self.domain_master(question, now)).flatten();
+                if let Some(primary) = primary.filter(|_| self.core.profile.prepend_1b) {
                     answer.add(primary);
                 }
-                let list = self.ordered_members(stored, now);
+                let list = self.ordered_members(stored, primary, now);
                 let turn = if is_1c && self.core.profile.randomize_1c {
                     self.chance.below(list.len() as u64) as usize
                 } else {
@@ -115,11 +118,8 @@ impl WinsServer {
         (answer.len > 0).then_some(answer)
     }
 
-    /// The holder of the domain's 1B name, if it is active and prepending is on.
+    /// The holder of the domain's 1B name, if it is active.
     fn domain_master(&self, question: &Question, now: Now) -> Option<Ipv4Addr> {
-        if !self.core.profile.prepend_1b {
-            return None;
-        }
         let name = question.name.with_suffix(Suffix::DOMAIN_MASTER);
         let scope: &ScopeId = &question.scope;
         let record = self.core.names.get(&name, scope)?;
@@ -130,18 +130,24 @@ impl WinsServer {
         Some(member.address)
     }
 
-    /// The live members of a list: ours by registration, then those of preferred partners, then others.
-    fn ordered_members(&self, stored: &NameRecord, now: Now) -> Vec<Ipv4Addr> {
+    /// The live members of a list: of ours first the one that is the domain master, then the others by
+    /// registration (Q167365); then those of preferred partners, then the rest (Q135922).
+    fn ordered_members(
+        &self,
+        stored: &NameRecord,
+        primary: Option<Ipv4Addr>,
+        now: Now,
+    ) -> Vec<Ipv4Addr> {
         let own = self.core.own;
         let mut ranked: Vec<(u8, Ipv4Addr)> = stored
             .live_members(own, now.wall)
             .map(|member| {
                 let rank = if member.owner == own {
-                    0
+                    u8::from(primary != Some(member.address))
                 } else if self.replication.members_first(member.owner.address()) {
-                    1
-                } else {
                     2
+                } else {
+                    3
                 };
                 (rank, member.address)
             })

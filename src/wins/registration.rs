@@ -4,6 +4,7 @@
 //! whether the address is known. [`decide`] is that table and nothing else; what it decides is done by
 //! the methods below it. A refresh of an absent name registers it.
 
+use super::burst::early_ttl;
 use super::challenge::ChallengeOutcome;
 use super::core::Core;
 use super::io::{Observation, RequestKind, WinsEvent, WinsOutput};
@@ -38,6 +39,8 @@ pub(super) enum Decision {
     MigrateGroup,
     /// The bug of Q161432: a static unique record becomes a group of both addresses.
     OverrunStatic,
+    /// The bug of Q166502: a static unique record takes the group's address and stays static.
+    OverwriteStatic,
     /// WACK, then ask every stored address.
     Challenge,
 }
@@ -94,6 +97,9 @@ fn decide_static(
         NameKind::Unique if kind.is_group() && profile.group_overruns_static => {
             Decision::OverrunStatic
         }
+        NameKind::Unique if kind.is_group() && profile.group_overwrites_static => {
+            Decision::OverwriteStatic
+        }
         NameKind::Unique | NameKind::Multihomed => {
             // The server's own name stays, whatever MigrateOn says (Q226497).
             let of_this_host = stored.has_address(core.own.address());
@@ -145,7 +151,11 @@ impl WinsServer {
             return self.drop_request(&request, out);
         }
         let stored = self.core.names.get(&request.name, &request.scope);
-        let decision = decide(&self.core, stored, request.kind(), request.address, now.wall);
+        let kind = request.kind(&self.core.profile);
+        let decision = decide(&self.core, stored, kind, request.address, now.wall);
+        if matches!(decision, Decision::Refuse | Decision::Challenge) {
+            self.core.counters.conflicts.add(group);
+        }
         match decision {
             Decision::Acknowledge => self.answer(&request, Rcode::Ok, out),
             Decision::Refuse => self.answer(&request, Rcode::Active, out),
@@ -178,6 +188,12 @@ impl WinsServer {
             (Decision::Restamp | Decision::TakeOver, Some(stored)) => {
                 self.renewed(stored, request, now)
             }
+            (Decision::OverwriteStatic, Some(mut stored)) => {
+                let (address, owner) = (request.address, self.core.own);
+                let stamp = WallTime::NEVER;
+                stored.members = Members::one(Member { address, owner, stamp });
+                stored
+            }
             (_, Some(stored)) => self.with_member(stored, request, decision, now, out),
         };
         if let Some(version) = version {
@@ -194,7 +210,7 @@ impl WinsServer {
     /// An active record for the request; owner and version are given by the caller.
     fn new_record(&self, request: &Request, now: Now) -> NameRecord {
         let stamp = now.wall + self.core.profile.renewal_interval;
-        let kind = request.kind();
+        let kind = request.kind(&self.core.profile);
         let address = if kind == NameKind::Group { GROUP_ADDRESS } else { request.address };
         NameRecord {
             name: request.name,
@@ -263,7 +279,7 @@ impl WinsServer {
         let pinned = |member: &Member| keep_static && member.stamp == WallTime::NEVER;
         stored.members.remove(request.address);
         while stored.members.len() >= self.core.profile.members_max {
-            self.core.log(WinsEvent::ListFull, out);
+            self.core.log(list_full(stored.kind), out);
             if stored.members.evict_for_local(own, pinned).is_none() {
                 return stored;
             }
@@ -285,7 +301,7 @@ impl WinsServer {
             ChallengeOutcome::Changed => self.answer(request, Rcode::Active, out),
             ChallengeOutcome::Held { addresses, .. } => {
                 let joins = self.core.profile.challenge_joins
-                    && request.kind().is_held()
+                    && request.kind(&self.core.profile).is_held()
                     && addresses.contains(&request.address);
                 if joins {
                     self.join(request, &addresses, now, out);
@@ -315,7 +331,7 @@ impl WinsServer {
         let stamp = now.wall + self.core.profile.renewal_interval;
         record.members.retain(|member| listed.contains(&member.address));
         while record.members.len() >= self.core.profile.members_max {
-            self.core.log(WinsEvent::ListFull, out);
+            self.core.log(WinsEvent::MultihomedListFull, out);
             record.members.evict_for_local(own, |_| false);
         }
         record.members.push(Member { address: request.address, owner: own, stamp });
@@ -337,25 +353,22 @@ impl WinsServer {
     /// A registration that found `queued` others waiting: answered early with a short TTL, before any
     /// look at the database, so that duplicates succeed too (Q184693).
     pub(super) fn overflow(&mut self, request: Request, queued: u32, out: &mut Outbox<WinsOutput>) {
-        let profile = &self.core.profile;
-        let full = queued >= profile.registration_queue_max;
-        if full && !(profile.burst_handling && profile.burst_answers_in_full) {
+        let Some(ttl) = early_ttl(&self.core.profile, queued) else {
             return self.drop_request(&request, out);
-        }
-        if !profile.burst_handling || profile.burst_answers_in_full && !full {
-            return;
-        }
-        let ttl = if profile.burst_answers_in_full {
-            profile.renewal_interval.secs().min(u64::from(u32::MAX)) as u32
-        } else {
-            let past = queued.saturating_sub(profile.burst_queue_size);
-            let rung = (past / profile.burst_rung.max(1)) % profile.burst_rungs.max(1);
-            profile.burst_ttl_step.saturating_mul(rung + 1)
         };
         let name = request.name;
         debug_assert!(request.what != RequestKind::Release);
         self.answer_with_ttl(&request, Rcode::Ok, ttl, out);
+        self.core.counters.burst_answers += 1;
         self.core.observe(Observation::BurstAnswered { name, ttl }, out);
+    }
+}
+
+/// The event that says that a list of this kind is full.
+pub(super) fn list_full(kind: NameKind) -> WinsEvent {
+    match kind {
+        NameKind::Multihomed => WinsEvent::MultihomedListFull,
+        _ => WinsEvent::ListFull,
     }
 }
 

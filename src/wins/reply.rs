@@ -1,7 +1,7 @@
 //! Requests as values, and the answers to them.
 
 use super::io::{Observation, RequestKind, WinsOutput};
-use super::profile::CommitMode;
+use super::profile::{CommitMode, WinsProfile};
 use super::record::NameKind;
 use super::server::WinsServer;
 use crate::base::Outbox;
@@ -25,6 +25,11 @@ pub(super) struct Request {
     pub(super) scope: ScopeId,
     pub(super) nb_flags: NbFlags,
     pub(super) address: Ipv4Addr,
+}
+
+/// Whether a registration carries more addresses than a name can hold.
+pub(super) fn too_many_addresses(packet: &NamePacket<'_>) -> bool {
+    packet.additional.as_ref().is_some_and(|record| record.entries().len() > REQUEST_ADDRESSES_MAX)
 }
 
 impl Request {
@@ -65,8 +70,14 @@ impl Request {
     }
 
     /// Which type of record the request wants; the first condition that holds decides.
-    pub(super) fn kind(&self) -> NameKind {
+    pub(super) fn kind(&self, profile: &WinsProfile) -> NameKind {
+        let masked = || {
+            let name = self.name.as_bytes();
+            profile.special_group_masks.iter().any(|mask| mask.matches(name))
+        };
         if self.name.suffix() == Suffix::DOMAIN_CONTROLLERS {
+            NameKind::InternetGroup
+        } else if self.nb_flags.is_group() && masked() {
             NameKind::InternetGroup
         } else if self.nb_flags.is_group() {
             NameKind::Group
@@ -84,7 +95,7 @@ impl Request {
 
 impl WinsServer {
     /// Answers a registration, refresh or release. A positive answer tells when to refresh (Q154409).
-    pub(super) fn answer(&self, request: &Request, code: Rcode, out: &mut Outbox<WinsOutput>) {
+    pub(super) fn answer(&mut self, request: &Request, code: Rcode, out: &mut Outbox<WinsOutput>) {
         let renewal = self.core.profile.renewal_interval.secs();
         let ttl = if code == Rcode::Ok { renewal.min(u64::from(u32::MAX)) as u32 } else { 0 };
         self.answer_with_ttl(request, code, ttl, out);
@@ -92,7 +103,7 @@ impl WinsServer {
 
     /// The same with another TTL.
     pub(super) fn answer_with_ttl(
-        &self,
+        &mut self,
         request: &Request,
         code: Rcode,
         ttl: u32,
@@ -109,6 +120,8 @@ impl WinsServer {
         let positive = code == Rcode::Ok;
         let after_commit = positive && self.core.profile.commit == CommitMode::Strict;
         out.push(WinsOutput::Send { to: request.from, bytes, after_commit });
+        let group = request.nb_flags.is_group();
+        self.core.counters.answered(request.what, group, positive);
         let (request, name) = (request.what, request.name);
         self.core.observe(Observation::Answered { request, name, positive }, out);
     }
@@ -129,7 +142,8 @@ impl WinsServer {
     }
 
     /// Lets a request fall; the client repeats it.
-    pub(super) fn drop_request(&self, request: &Request, out: &mut Outbox<WinsOutput>) {
+    pub(super) fn drop_request(&mut self, request: &Request, out: &mut Outbox<WinsOutput>) {
+        self.core.counters.dropped += 1;
         let (request, name) = (request.what, request.name);
         self.core.observe(Observation::Dropped { request, name }, out);
     }

@@ -1,14 +1,17 @@
 //! The WINS server as a machine: every input goes to the file that knows its rules.
 
+use super::backup::Backups;
 use super::challenge::Challenges;
 use super::core::Core;
-use super::io::{OperatorAction, WinsEvent, WinsInput, WinsOutput};
+use super::counters::Counters;
+use super::io::{BackupReason, Observation, OperatorAction, WinsEvent, WinsInput, WinsOutput};
+use super::masters::DomainMasters;
 use super::names::NameTable;
 use super::partners::{Partner, list_prevents_start};
 use super::profile::WinsProfile;
 use super::record::{NameRecord, Owner, VersionId};
 use super::replication::Replication;
-use super::reply::Request;
+use super::reply::{Request, too_many_addresses};
 use super::scavenge::Scavenger;
 use super::statics::StaticMapping;
 use crate::base::{Machine, Now, Outbox, SimTime, Stream};
@@ -40,14 +43,16 @@ pub struct Loaded {
 
 /// A WINS server.
 ///
-/// Its deadlines: the next scavenging pass or chunk, the next challenge or release demand wait, and
-/// whatever replication waits for.
+/// Its deadlines: the next scavenging pass or chunk, the next challenge or release demand wait, the next
+/// backup, and whatever replication waits for.
 #[derive(Clone, Debug)]
 pub struct WinsServer {
     pub(super) core: Core,
     pub(super) replication: Replication,
     pub(super) challenges: Challenges,
     pub(super) scavenger: Scavenger,
+    pub(super) masters: DomainMasters,
+    backups: Backups,
     /// Static mappings that wait for versions, in order.
     pub(super) statics: VecDeque<StaticMapping>,
     pub(super) chance: Stream,
@@ -65,6 +70,8 @@ impl WinsServer {
             replication: Replication::new(config.partners),
             challenges: Challenges::default(),
             scavenger: Scavenger::default(),
+            masters: DomainMasters::default(),
+            backups: Backups::default(),
             statics: VecDeque::new(),
             chance,
             running: false,
@@ -107,21 +114,54 @@ impl WinsServer {
         self.running
     }
 
+    /// What happened since the start, for those who watch.
+    pub fn counters(&self) -> &Counters {
+        &self.core.counters
+    }
+
     fn start(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
         if list_prevents_start(&self.core.profile) {
             return self.core.log(WinsEvent::ShuttingDown, out);
         }
         self.running = true;
         self.core.started = now.time;
+        self.core.counters = Counters::default();
+        self.core.counters.last.initialisation = Some(now.wall);
+        self.fit_intervals(out);
         let pulls = self.replication.partners().iter().any(|partner| partner.pull.is_some());
         self.core.paused = self.core.profile.pause_until_replicated && pulls;
         self.core.start_store();
-        self.scavenger.start(now.time + self.core.profile.scavenge_period());
+        let profile = &self.core.profile;
+        let (pass, cleaning) = (profile.scavenge_period(), profile.verification_interval);
+        self.scavenger.start(now.time + pass, now.time + cleaning);
+        self.backups.start(&self.core, now);
+        self.check_own_address(out);
         self.replication.start(&mut self.core, now, out);
     }
 
-    fn stop(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
+    /// The intervals are fitted to those of the partners (events 4150, 4151).
+    fn fit_intervals(&mut self, out: &mut Outbox<WinsOutput>) {
+        let pulls = self.replication.partners().iter().filter_map(|p| p.pull.as_ref());
+        let longest = pulls.filter_map(|pull| pull.interval).max().unwrap_or_default();
+        let (profile, events) = self.core.profile.clone().fitted(longest);
+        self.core.profile = profile;
+        events.into_iter().for_each(|event| self.core.log(event, out));
+        if self.core.profile.fit_check_maximum() {
+            self.core.log(WinsEvent::CheckMaximumAdjusted, out);
+        }
+    }
+
+    /// An adapter without an address, or that of a RAS wrapper, makes an owner nobody can reach (Q156204).
+    fn check_own_address(&self, out: &mut Outbox<WinsOutput>) {
+        let address = self.core.own.address();
+        if address.is_unspecified() || address.is_broadcast() || address.is_multicast() {
+            self.core.log(WinsEvent::WrongOwnAddress, out);
+        }
+    }
+
+    fn stop(&mut self, at_stop: bool, now: Now, out: &mut Outbox<WinsOutput>) {
         self.replication.stop(&mut self.core, now, out);
+        self.backups.stop(&self.core, at_stop, out);
         self.challenges.clear();
         self.scavenger.stop();
         self.statics.clear();
@@ -141,9 +181,7 @@ impl WinsServer {
         now: Now,
         out: &mut Outbox<WinsOutput>,
     ) {
-        let Ok(packet) = NamePacket::decode(bytes) else {
-            return self.core.log(WinsEvent::MalformedPacket, out);
-        };
+        let Ok(packet) = NamePacket::decode(bytes) else { return self.malformed(out) };
         if packet.flags.is_response() {
             return self.response(&packet, from, now, out);
         }
@@ -154,14 +192,24 @@ impl WinsServer {
         match (opcode, &packet.question) {
             (Opcode::Query, Some(question)) => self.query(&packet, question, from, now, out),
             (Opcode::Unknown(_) | Opcode::Wack, _) => {}
+            _ if too_many_addresses(&packet) => self.core.log(WinsEvent::TooManyAddresses, out),
             _ => match Request::from_packet(&packet, from) {
-                None => self.core.log(WinsEvent::MalformedPacket, out),
+                None => self.malformed(out),
                 Some(request) if opcode == Opcode::Release => self.release(request, now, out),
                 Some(request) => match queued {
                     Some(queued) => self.overflow(request, queued, out),
                     None => self.register(request, now, out),
                 },
             },
+        }
+    }
+
+    /// What cannot be read is logged and falls; before 4.0 SP4 it ends the service (Q155701).
+    fn malformed(&mut self, out: &mut Outbox<WinsOutput>) {
+        self.core.log(WinsEvent::MalformedPacket, out);
+        if self.core.profile.malformed_stops {
+            out.push(WinsOutput::Failed);
+            self.running = false;
         }
     }
 
@@ -182,14 +230,22 @@ impl WinsServer {
             OperatorAction::PushNow { partner, propagate } => {
                 replication.push_now(core, partner, propagate, now, out);
             }
-            OperatorAction::Scavenge { force } => {
-                self.begin_scavenging(force, now);
-                self.scavenge_deadlines(now, out);
+            OperatorAction::Scavenge { force } => self.scavenge_now(force, now, out),
+            OperatorAction::VerifyNow => self.verify_now(now, out),
+            OperatorAction::Backup => {
+                self.backups.begin(&self.core, BackupReason::Operator, now, out);
+            }
+            OperatorAction::DeleteStaticMember { name, scope, address } => {
+                if let Err(error) = self.delete_static_member(&name, &scope, address, out) {
+                    self.core.observe(Observation::StaticRefused { error }, out);
+                }
             }
             OperatorAction::CheckConsistency => replication.check_now(core, now, out),
             OperatorAction::SetPartners(partners) => {
                 core.log(WinsEvent::ConfigurationChanged, out);
+                core.counters.last.initialisation = Some(now.wall);
                 replication.set_partners(core, partners, now, out);
+                self.fit_intervals(out);
             }
         }
     }
@@ -215,13 +271,9 @@ impl Machine for WinsServer {
         let (core, replication) = (&mut self.core, &mut self.replication);
         match input {
             WinsInput::Start if self.running => {}
-            WinsInput::Start => {
-                self.start(now, out);
-                if !self.running {
-                    return;
-                }
-            }
-            WinsInput::Stop => return self.stop(now, out),
+            WinsInput::Start => self.start(now, out),
+            WinsInput::Stop => return self.stop(true, now, out),
+            WinsInput::ShutDown => return self.stop(false, now, out),
             WinsInput::Datagram { from, bytes } => self.datagram(from, bytes, None, now, out),
             WinsInput::Overflow { from, bytes, queued } => {
                 self.datagram(from, bytes, Some(queued), now, out);
@@ -243,9 +295,12 @@ impl Machine for WinsServer {
             }
             WinsInput::Discovery { bytes, .. } => replication.discovered(core, bytes, now, out),
             WinsInput::Durable { ticket } => core.durable(ticket),
+            WinsInput::BackupDone { ok } => self.backups.done(core, ok, now, out),
             WinsInput::Operator(action) => self.operator(action, now, out),
         }
-        self.settle(now, out);
+        if self.running {
+            self.settle(now, out);
+        }
     }
 
     fn on_deadline(&mut self, now: Now, out: &mut Outbox<WinsOutput>) {
@@ -254,6 +309,7 @@ impl Machine for WinsServer {
         }
         self.challenge_deadlines(now, out);
         self.scavenge_deadlines(now, out);
+        self.backups.on_deadline(&self.core, now, out);
         if self.replication.next_deadline().is_some_and(|at| at <= now.time) {
             self.replication.on_deadline(&mut self.core, now, out);
         }
@@ -267,6 +323,7 @@ impl Machine for WinsServer {
         let parts = [
             self.challenges.next_deadline(),
             self.scavenger.next_deadline(),
+            self.backups.next_deadline(),
             self.replication.next_deadline(),
         ];
         parts.into_iter().flatten().min()

@@ -4,12 +4,12 @@
 //! like any other. It is entered whole or refused whole. Mappings wait in order while no version can be
 //! given.
 
-use super::io::{Observation, WinsEvent, WinsOutput};
+use super::io::{Observation, WinsOutput};
 use super::lmhosts::{LmhostsEntry, LmhostsSkip, parse_lmhosts};
 use super::members::Members;
 use super::profile::WinsVersion;
 use super::record::{Member, NameKind, NameRecord, Origin, RecordState, VersionId};
-use super::registration::{GROUP_ADDRESS, drop_lapsed};
+use super::registration::{GROUP_ADDRESS, drop_lapsed, list_full};
 use super::server::WinsServer;
 use crate::base::{Now, Outbox, WallTime};
 use crate::wire::name_service::NodeType;
@@ -72,6 +72,21 @@ pub enum StaticError {
         low: u8,
         /// The most.
         high: u8,
+    },
+    /// There is no static record of this name with this address.
+    #[error("{name} has no static address {address} here")]
+    NoSuchMember {
+        /// The name.
+        name: NetbiosName,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// One address of a static multihomed record cannot be deleted (Q150731): delete the mapping and enter
+    /// it again.
+    #[error("{name} is multihomed: its addresses cannot be deleted one by one")]
+    NotOneByOne {
+        /// The name.
+        name: NetbiosName,
     },
 }
 
@@ -208,7 +223,7 @@ impl WinsServer {
         for &address in addresses {
             members.remove(address);
             while members.len() >= self.core.profile.members_max.max(1) {
-                self.core.log(WinsEvent::ListFull, out);
+                self.core.log(list_full(kind), out);
                 members.evict_for_local(own, |_| false);
             }
             members.push(Member { address, owner: own, stamp: WallTime::NEVER });
@@ -225,6 +240,43 @@ impl WinsServer {
             stamp: WallTime::NEVER,
             members,
         }
+    }
+
+    /// The static records entered here: what the list of static mappings shows (Q139541). Those of other
+    /// owners are only in the database.
+    pub fn static_records(&self) -> impl Iterator<Item = &NameRecord> + '_ {
+        let own = self.core.own;
+        let ours = move |record: &&NameRecord| record.owner == own && record.is_static();
+        self.core.names.iter().filter(ours)
+    }
+
+    /// Takes one address out of a static list. The record stays static for the others (Q146052); without any
+    /// left it is deleted.
+    pub(super) fn delete_static_member(
+        &mut self,
+        name: &NetbiosName,
+        scope: &ScopeId,
+        address: Ipv4Addr,
+        out: &mut Outbox<WinsOutput>,
+    ) -> Result<(), StaticError> {
+        let stored = self.core.names.get(name, scope);
+        let found = stored.filter(|record| record.is_static() && record.has_address(address));
+        let name = *name;
+        let Some(mut record) = found.cloned() else {
+            return Err(StaticError::NoSuchMember { name, address });
+        };
+        if record.kind == NameKind::Multihomed && self.core.profile.static_members_stay {
+            return Err(StaticError::NotOneByOne { name });
+        }
+        if record.members.len() <= 1 {
+            self.core.delete(&name, scope, out);
+            return Ok(());
+        }
+        let Some(version) = self.core.assign_version(name, out) else { return Ok(()) };
+        record.members.remove(address);
+        (record.owner, record.version) = (self.core.own, version);
+        self.core.put(record, out);
+        Ok(())
     }
 
     /// Makes a record a tombstone owned here, with a new version, so that all partners forget it

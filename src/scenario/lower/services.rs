@@ -11,7 +11,7 @@ use crate::scenario::plan::{
     StaticPlan,
 };
 use crate::scenario::values;
-use crate::wins::{CommitMode, MEMBERS_MAX, WinsProfile, parse_lmhosts};
+use crate::wins::{BackupSettings, CommitMode, GroupMask, MEMBERS_MAX, WinsProfile, parse_lmhosts};
 use crate::wire::name_service::NodeType;
 use crate::wire::{NetbiosName, Suffix};
 
@@ -409,9 +409,27 @@ fn set_wins(profile: &mut WinsProfile, key: &str, node: &Node) -> bool {
         };
         return true;
     }
+    if key == "special_group_masks" {
+        let Value::List(items) = &node.value else { return false };
+        let masks: Option<Vec<GroupMask>> =
+            items.iter().map(|item| item.text().and_then(GroupMask::parse)).collect();
+        profile.special_group_masks = masks.unwrap_or_default();
+        return true;
+    }
     let Some(Setting { time, count, on }) = setting(node) else { return false };
     let small = u32::try_from(count).unwrap_or(u32::MAX);
+    let mut backup = profile.backup.unwrap_or_default();
     match key {
+        "backup_every" => profile.backup = Some(BackupSettings { every: time, ..backup }),
+        "backup_at_stop" => {
+            backup.at_stop = on;
+            profile.backup = Some(backup);
+        }
+        "logging" => profile.logging = on,
+        "group_overwrites_static" => profile.group_overwrites_static = on,
+        "static_members_stay" => profile.static_members_stay = on,
+        "malformed_stops" => profile.malformed_stops = on,
+        "burst_enters_later" => profile.burst_enters_later = on,
         "renewal_interval" => profile.renewal_interval = time,
         "extinction_interval" => profile.extinction_interval = time,
         "extinction_timeout" => profile.extinction_timeout = time,
