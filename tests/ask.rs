@@ -700,3 +700,89 @@ fn endless_records_and_messages_end() {
         line.receive();
     });
 }
+
+/// `winstorm serve wins` on ports of its own; ends with the value.
+struct Server {
+    child: std::process::Child,
+    port: String,
+    replication: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Server {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let names = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let streams = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = names.local_addr().expect("an address").port().to_string();
+        let replication = streams.local_addr().expect("an address").port().to_string();
+        drop((names, streams));
+        let child = Command::new(env!("CARGO_BIN_EXE_winstorm"))
+            .args(["serve", "wins", "--listen", "127.0.0.1", "--name", "ASKED", "--any-partner"])
+            .args(["--name-port", &port, "--replication-port", &replication, "--quiet", "--store"])
+            .arg(folder.path().join("wins.redb"))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let server = Server { child, port, replication, _folder: folder };
+        // Its own names are there when it serves.
+        let up = || {
+            let query = ["query", "ASKED", "--server", "127.0.0.1", "--port", &server.port];
+            run(&[&query[..], &["--timeout", "100ms"]].concat()).status.success()
+        };
+        let tries = PATIENCE.as_millis() / 20;
+        let came_up = (0..tries).any(|_| {
+            up() || {
+                thread::sleep(Duration::from_millis(20));
+                false
+            }
+        });
+        assert!(came_up, "the server does not answer");
+        server
+    }
+
+    fn ask(&self, code: i32, arguments: &[&str]) -> String {
+        let ends = ["--server", "127.0.0.1", "--port", &self.port];
+        expect(code, &[arguments, &ends].concat()).0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_name_lives_and_ends_at_the_server() {
+    let server = Server::start();
+    let own = ["--from", "127.0.0.1"];
+    let out = server.ask(0, &[&["register", "FILES1", "127.0.0.1"], &own[..]].concat());
+    assert_eq!(out, "FILES1<20>  127.0.0.1        registered, TTL 518400 s\n");
+    assert!(server.ask(0, &["query", "FILES1"]).contains("127.0.0.1        unique"));
+    let refresh = ["register", "FILES1", "127.0.0.1", "--refresh"];
+    assert!(server.ask(0, &[&refresh[..], &own[..]].concat()).contains("refreshed"));
+    assert!(server.ask(0, &[&["release", "FILES1"], &own[..]].concat()).contains("released for"));
+    assert!(server.ask(1, &["query", "FILES1"]).contains("NAM_ERR (3)"));
+
+    let group = ["register", "CORP#1C", "10.0.0.1", "10.0.0.2", "--group"];
+    assert_eq!(server.ask(0, &group).lines().count(), 2);
+    let members = server.ask(0, &["query", "CORP#1C"]);
+    assert!(
+        members.contains("10.0.0.1         group") && members.contains("10.0.0.2         group")
+    );
+    // The server's own name is defended.
+    assert!(server.ask(1, &["register", "ASKED", "10.0.0.9"]).contains("ACT_ERR (6)"));
+
+    let (table, _) = expect(0, &["status", "127.0.0.1", "--port", &server.port]);
+    assert!(table.contains("ASKED           <20>  unique"), "{table}");
+
+    let (pulled, _) = pull(0, &server.replication, &["--format", "json"]);
+    let object: Value = serde_json::from_str(&pulled).expect("JSON");
+    assert_eq!(object["owners"][0]["owner"], "127.0.0.1");
+    let records = object["records"].as_array().expect("a list");
+    let corp = records.iter().find(|record| record["name"] == "CORP<1C>").expect("the group");
+    assert_eq!((&corp["kind"], &corp["state"]), (&"internet group".into(), &"active".into()));
+    assert_eq!(corp["addresses"].as_array().expect("a list").len(), 2);
+}

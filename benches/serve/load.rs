@@ -29,6 +29,8 @@ const SLOT_BITS: u32 = 12;
 const CHECK_EVERY: u32 = 1024;
 /// The server's renewal interval is days; a time to live below this was given in a burst, unstored.
 const BURST_TTL_S: u32 = 2400;
+/// How long the names of a set may take to be there; a slow server is asked for those that are.
+const FILL_MAX: Duration = Duration::from_secs(5);
 /// Room for the answers to everything outstanding.
 const BUFFER_BYTES: usize = 8 << 20;
 /// Where the pieces of a request without scope are, so that one is made by patching bytes.
@@ -139,6 +141,8 @@ pub struct Load {
     names: Vec<Name>,
     chance: Stream,
     next_fresh: u64,
+    /// Names of the set that are registered when the measurement begins.
+    filled: usize,
     outcome: Outcome,
 }
 
@@ -176,6 +180,7 @@ impl Load {
             names: vec![Name::default(); plan.names],
             chance: Streams::new(1).stream("load"),
             next_fresh: plan.first + plan.names as u64,
+            filled: 0,
             outcome: Outcome::new(),
         })
     }
@@ -187,6 +192,7 @@ impl Load {
     pub fn run(mut self) -> io::Result<Outcome> {
         if self.plan.mix != Mix::Registrations {
             self.fill()?;
+            self.filled = self.names.iter().filter(|name| name.held).count();
         }
         self.outcome = Outcome::new();
         let start = Instant::now();
@@ -216,8 +222,9 @@ impl Load {
         Ok(self.outcome)
     }
 
-    /// Registers every name of the set once.
+    /// Registers every name of the set once, or as many as there is time for.
     fn fill(&mut self) -> io::Result<()> {
+        let end = Instant::now() + FILL_MAX;
         let mut todo = 0..self.plan.names;
         let mut under_way = 0;
         let mut free: Vec<usize> = (0..self.plan.outstanding).collect();
@@ -236,6 +243,9 @@ impl Load {
             }
             under_way -= done.len();
             free.extend(done);
+            if Instant::now() >= end {
+                todo = 0..0;
+            }
         }
     }
 
@@ -247,9 +257,14 @@ impl Load {
             return self.send_new(slot, name, What::Register);
         }
         // More names than requests: a name that is free comes soon.
+        let wanted = |name: &Name| match self.plan.mix {
+            // Queries change nothing: a name may be asked for twice at a time.
+            Mix::Queries => name.held || self.filled == 0,
+            _ => !name.busy,
+        };
         let index = loop {
             let index = self.chance.below(self.names.len() as u64) as usize;
-            if !self.names[index].busy {
+            if wanted(&self.names[index]) {
                 break index;
             }
         };
