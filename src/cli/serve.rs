@@ -1,15 +1,17 @@
 //! `winstorm serve wins`: a WINS server for real clients.
 
-use super::exit::{Exit, fault};
+use super::exit::{Exit, fault, print};
 use crate::base::SimDuration;
 use crate::scenario::parse_duration;
 use crate::serve::{
     BURST_QUEUE, FLOOD_RATE, LiveOptions, LogFormat, LogLevel, PULL_INTERVAL, PUSH_AFTER, Settings,
-    serve, start_log,
+    StoreFile, journal_path, serve, start_log,
 };
+use crate::wins::{Salvaged, salvage};
 use clap::{Args, Subcommand, ValueEnum};
+use std::fmt::Display;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 pub(super) struct ServeArguments {
@@ -58,6 +60,15 @@ struct WinsArguments {
     /// Whether an answer waits until its record is durable.
     #[arg(long, value_enum, default_value_t = Commit::Strict)]
     commit: Commit,
+    /// Take over a database that belongs to a server with another address.
+    #[arg(long)]
+    adopt: bool,
+    /// The database is a restored backup: the version counter jumps, so that nothing is given out twice.
+    #[arg(long)]
+    restored: bool,
+    /// Do not serve: copy what is intact in a damaged database into this new file.
+    #[arg(long, value_name = "NEWFILE")]
+    salvage: Option<PathBuf>,
     /// A program to run for every name added, refreshed or deleted: PROGRAM OPERATION NAME TYPE TTL IP..
     #[arg(long, value_name = "PROGRAM")]
     on_change: Option<PathBuf>,
@@ -190,6 +201,9 @@ pub(super) fn main(arguments: &ServeArguments) -> Exit {
         },
         level,
     );
+    if let Some(target) = &arguments.salvage {
+        return rescue(&arguments.store, target, arguments.adopt.then_some(arguments.listen));
+    }
     match serve(&options(arguments)) {
         Ok(()) => Exit::Success,
         Err(error) if error.is_mistake() => {
@@ -223,6 +237,8 @@ fn options(arguments: &WinsArguments) -> LiveOptions {
         verification_ns: nanos(timers.verification),
         query_ttl: timers.query_ttl,
         seed: timers.seed,
+        adopt: arguments.adopt,
+        restored: arguments.restored,
     };
     LiveOptions {
         settings,
@@ -232,6 +248,34 @@ fn options(arguments: &WinsArguments) -> LiveOptions {
         record: arguments.record.clone(),
         counters_every: arguments.watching.counters_every,
         flood_limit: timers.flood_limit,
+    }
+}
+
+/// Copies what is intact in a damaged database; the original stays as it is.
+fn rescue(store: &Path, target: &Path, address: Option<Ipv4Addr>) -> Exit {
+    let at = |path: &Path, error: &dyn Display| fault(&format_args!("{}: {error}", path.display()));
+    let file = match StoreFile::open_existing(store) {
+        Ok(file) => file,
+        Err(error) => return at(store, &error),
+    };
+    let beside = journal_path(store);
+    let (journal, new) = match (StoreFile::read_or_empty(&beside), StoreFile::create_new(target)) {
+        (Ok(journal), Ok(new)) => (journal, new),
+        (Err(error), _) => return at(&beside, &error),
+        (_, Err(error)) => return at(target, &error),
+    };
+    match salvage(&file, &journal, new, address) {
+        Err(error) => at(store, &error),
+        Ok(saved) => {
+            let Salvaged { recovered, from_old_pages, lost, lost_commits, .. } = saved;
+            let text = format!(
+                "{recovered} records are in {}; {lost} are lost, {from_old_pages} may be older than what was \
+                 lost, {lost_commits} commits are missing{}\n",
+                target.display(),
+                if saved.counter_jumped { "; the version counter was raised far" } else { "" },
+            );
+            print(&text).map_or_else(|exit| exit, |()| Exit::Success)
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! The database's own thread: it writes one group of changes at a time while the next one gathers.
 //!
 //! A group is the server's own list of store operations, filled and emptied without allocating: two lists
-//! go back and forth. The thread sorts nothing out: a commit that fails is reported, and no further one
-//! is tried.
+//! go back and forth. A commit that fails is reported, and no further one is tried. When the journal has
+//! grown long, its changes move into the database on a third thread, while commits go on; which commit
+//! that began after is reported, because it decides which bytes the database's file ends up with.
 
 use crate::base::Outbox;
-use crate::wins::{StoreError, StoreOp, WinsOutput, WinsStore};
+use crate::wins::{Checkpoint, StoreError, StoreOp, WinsOutput, WinsStore};
 use mio::Waker;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -14,19 +16,32 @@ use std::thread::{Builder, JoinHandle};
 /// Store operations of one commit, with their bytes.
 pub(super) type Group = Outbox<WinsOutput>;
 
-/// What one commit came to.
-pub(super) type Outcome = Result<(), StoreError>;
+/// What one commit came to; whether it was followed by the beginning of a checkpoint.
+pub(super) type Outcome = Result<bool, StoreError>;
+
+/// Operations that may be committed while a checkpoint runs: their changes stay in memory until the next
+/// one. A disk that cannot keep up slows the server down here.
+const OPERATIONS_MAX: usize = 2_000_000;
 
 /// The thread, and the groups on their way.
 #[derive(Debug)]
 pub(super) struct Committer {
     work: Option<SyncSender<Group>>,
     done: Receiver<(Group, Outcome)>,
-    thread: Option<JoinHandle<WinsStore>>,
+    thread: Option<JoinHandle<Result<(), StoreError>>>,
     /// Gathers the next commit.
-    pub(super) gathering: Group,
+    gathering: Group,
     /// Empty, to be filled next.
     spare: Option<Group>,
+}
+
+/// The thread's half.
+#[derive(Debug)]
+struct Writer {
+    store: WinsStore,
+    moving: Option<Receiver<(Checkpoint, Result<(), StoreError>)>>,
+    /// Operations committed since the checkpoint began.
+    operations: usize,
 }
 
 impl Committer {
@@ -34,13 +49,13 @@ impl Committer {
     ///
     /// # Errors
     /// The machine starts no more threads.
-    pub(super) fn start(mut store: WinsStore, waker: Arc<Waker>) -> std::io::Result<Committer> {
+    pub(super) fn start(store: WinsStore, waker: Arc<Waker>) -> io::Result<Committer> {
         let (work, orders) = sync_channel::<Group>(1);
         let (report, done) = sync_channel(1);
         let thread = Builder::new().name("store".into()).spawn(move || {
+            let mut writer = Writer { store, moving: None, operations: 0 };
             while let Ok(mut group) = orders.recv() {
-                store.apply_all(&group);
-                let outcome = store.commit().map(|_| ());
+                let outcome = writer.commit(&group);
                 group.clear();
                 if report.send((group, outcome)).is_err() {
                     break;
@@ -48,7 +63,7 @@ impl Committer {
                 // A loop that cannot be woken finds the report at its next deadline.
                 let _ = waker.wake();
             }
-            store
+            writer.close()
         })?;
         let (work, thread) = (Some(work), Some(thread));
         let (gathering, spare) = (Group::default(), Some(Group::default()));
@@ -62,7 +77,9 @@ impl Committer {
         let op = match *op {
             StoreOp::Put { record } => StoreOp::Put { record: copy(record) },
             StoreOp::Delete { key } => StoreOp::Delete { key: copy(key) },
-            other => other,
+            StoreOp::OwnerMaximum { .. }
+            | StoreOp::ForgetOwner { .. }
+            | StoreOp::ReserveVersions { .. } => *op,
         };
         group.push(WinsOutput::Store(op));
     }
@@ -96,12 +113,62 @@ impl Committer {
         outcome
     }
 
-    /// Ends the thread and closes the database.
-    pub(super) fn close(mut self) {
+    /// Ends the thread and closes the database: its file is then complete by itself.
+    ///
+    /// # Errors
+    /// The disk is full or failed; nothing that was durable is lost.
+    pub(super) fn close(mut self) -> Result<(), StoreError> {
         self.work = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+        match self.thread.take() {
+            Some(thread) => thread.join().unwrap_or_else(|_| Err(gone())),
+            None => Ok(()),
         }
+    }
+}
+
+impl Writer {
+    fn commit(&mut self, group: &Group) -> Outcome {
+        self.store.apply_all(group);
+        self.store.commit()?;
+        self.operations += group.items.len();
+        self.settle(self.operations > OPERATIONS_MAX)?;
+        if self.moving.is_some() || !self.store.checkpoint_due() {
+            return Ok(false);
+        }
+        let Some(checkpoint) = self.store.begin_checkpoint() else { return Ok(false) };
+        let (tell, moving) = sync_channel(1);
+        let run = move || {
+            let outcome = checkpoint.run();
+            let _ = tell.send((checkpoint, outcome));
+        };
+        let started = Builder::new().name("checkpoint".into()).spawn(run);
+        started.map_err(|error| StoreError::Io(error.to_string()))?;
+        self.moving = Some(moving);
+        self.operations = 0;
+        Ok(true)
+    }
+
+    /// Takes note of a checkpoint that is done, waiting for it if need be.
+    fn settle(&mut self, wait: bool) -> Result<(), StoreError> {
+        let Some(moving) = &self.moving else { return Ok(()) };
+        let received = match wait {
+            true => moving.recv().map_err(|_| gone())?,
+            false => match moving.try_recv() {
+                Ok(received) => received,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(gone()),
+            },
+        };
+        self.moving = None;
+        let (checkpoint, outcome) = received;
+        outcome?;
+        self.store.end_checkpoint(checkpoint);
+        Ok(())
+    }
+
+    fn close(mut self) -> Result<(), StoreError> {
+        self.settle(true)?;
+        self.store.close()
     }
 }
 

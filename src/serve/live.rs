@@ -6,38 +6,35 @@
 //! meanwhile goes with the next. Answers of a strict server wait in the node for their commit.
 
 use super::clock::Clock;
-use super::commit::Committer;
+use super::commit::{Committer, Outcome};
 use super::counters::{Counters, Standing};
 use super::flood::FloodGate;
 use super::hook::Hook;
 use super::log::{self, EventLog, Limited};
 use super::node::{Node, NodeInput};
+use super::opening::{Asked, finish_recording, is_imported, open_store, read_statics, wait_for};
+use super::options::{LiveOptions, ServeError};
 use super::outside::Outside;
 use super::record::Recorder;
 use super::settings::{Settings, SettingsError};
-use super::sockets::{self, SocketError};
-use super::store_file::{StoreFile, file_digest};
+use super::sockets;
 use super::streams::{ReadOutcome, StreamNews, StreamTable};
 use crate::base::{Now, SimDuration, SimTime};
 use crate::sim::LAZY_COMMIT_INTERVAL;
-use crate::wins::{
-    CommitMode, StoreError, VERSION_RESERVE, WinsConfig, WinsEvent, WinsStore, parse_lmhosts,
-};
-use mio::net::{TcpListener, UdpSocket, UnixStream};
-use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use std::io::{self, ErrorKind, Read};
+use crate::wins::{CommitMode, VERSION_RESERVE, WinsEvent};
+use mio::net::TcpListener;
+use mio::{Events, Poll, Token, Waker};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, SocketAddrV4};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use thiserror::Error;
 
-const NAMES: Token = Token(0);
-const REPLICATION: Token = Token(1);
+pub(super) const NAMES: Token = Token(0);
+pub(super) const REPLICATION: Token = Token(1);
 const DISK: Token = Token(2);
-const SIGNALS: Token = Token(3);
+pub(super) const SIGNALS: Token = Token(3);
 const FIRST_STREAM: usize = 4;
 
 /// Datagrams taken in one turn before the disk and the streams have theirs.
@@ -52,58 +49,6 @@ const HOUSEKEEPING: SimDuration = SimDuration::from_secs(1);
 /// Turns that a clean stop gives to streams with bytes to send.
 const GOODBYE: Duration = Duration::from_millis(200);
 
-/// What a live server needs beside its settings.
-#[derive(Clone, Debug)]
-pub struct LiveOptions {
-    /// How the machines behave.
-    pub settings: Settings,
-    /// The database's file.
-    pub store: PathBuf,
-    /// LMHOSTS files with static mappings.
-    pub statics: Vec<PathBuf>,
-    /// Time between lines of counters; `None` shows them on SIGUSR1 only.
-    pub counters_every: Option<SimDuration>,
-    /// A program run for every name added, refreshed or deleted.
-    pub on_change: Option<PathBuf>,
-    /// A file for every input.
-    pub record: Option<PathBuf>,
-    /// Requests a second from one address; `None` is the usual limit, which spares this machine's programs.
-    pub flood_limit: Option<u32>,
-}
-
-/// Why a server did not start, or had to stop.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// The settings do not hold together.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))]
-    Settings(Vec<SettingsError>),
-    /// A file of static mappings cannot be imported.
-    #[error("--static {file}: {why}", file = .0.display(), why = .1)]
-    Statics(PathBuf, String),
-    /// A socket.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The database.
-    #[error("--store {file}: {error}", file = .0.display(), error = .1)]
-    Store(PathBuf, StoreError),
-    /// The program to be run for changes.
-    #[error("--on-change {file}: {error}", file = .0.display(), error = .1)]
-    Hook(PathBuf, io::Error),
-    /// The recording.
-    #[error("--record {file}: {error}", file = .0.display(), error = .1)]
-    Record(PathBuf, io::Error),
-    /// Anything else the machine refuses.
-    #[error("{0}: {1}")]
-    Machine(&'static str, io::Error),
-}
-
-impl ServeError {
-    /// Whether the user, not the machine, has to change something.
-    pub fn is_mistake(&self) -> bool {
-        matches!(self, ServeError::Settings(_) | ServeError::Statics(..))
-    }
-}
-
 /// Serves until SIGINT or SIGTERM, then stops cleanly with everything durable.
 ///
 /// # Errors
@@ -112,14 +57,6 @@ pub fn serve(options: &LiveOptions) -> Result<(), ServeError> {
     let mut live = Live::start(options)?;
     let outcome = live.run();
     live.finish(outcome)
-}
-
-/// What signals asked for.
-#[derive(Debug)]
-struct Asked {
-    stop: Arc<AtomicBool>,
-    counters: Arc<AtomicBool>,
-    wakes: UnixStream,
 }
 
 #[derive(Debug)]
@@ -231,6 +168,9 @@ impl Live {
         self.input(NodeInput::Start);
         self.commit_and_wait()?;
         for text in statics {
+            if is_imported(&text, self.node.wins().core()) {
+                continue;
+            }
             self.input(NodeInput::Statics { text: &text });
         }
         self.commit_and_wait()?;
@@ -242,6 +182,10 @@ impl Live {
             commit = if self.strict { "strict" } else { "lazy" },
             "serving as {name} at {listen}, UDP port {names} and TCP port {replication}"
         );
+        let least = self.node.wins().core().profile.update_count_min;
+        if let Some(count) = settings.push_after.filter(|&count| count < least) {
+            tracing::warn!("--push-after {count} counts as {least}, the least of this version");
+        }
         if !listen.is_loopback() {
             tracing::warn!(
                 "{listen} is reachable from outside this machine: whoever reaches it can register names, \
@@ -341,7 +285,7 @@ impl Live {
                 Ok(_) => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.more_datagrams = false;
-                    return;
+                    break;
                 }
                 Err(_) => continue,
             };
@@ -488,11 +432,11 @@ impl Live {
         }
     }
 
-    fn committed(&mut self, outcome: Result<(), StoreError>) -> Result<(), ServeError> {
+    fn committed(&mut self, outcome: Outcome) -> Result<(), ServeError> {
         match outcome {
-            Ok(()) => {
+            Ok(checkpoint) => {
                 self.outside.counters.commits += 1;
-                self.input(NodeInput::Durable);
+                self.input(NodeInput::Durable { checkpoint });
                 Ok(())
             }
             Err(error) => {
@@ -551,7 +495,9 @@ impl Live {
         if let Some(hook) = self.outside.hook.take() {
             hook.finish();
         }
-        self.outside.committer.close();
+        let closed = self.outside.committer.close();
+        let outcome =
+            outcome.and(closed.map_err(|error| ServeError::Store(self.store.clone(), error)));
         if outcome.is_ok() {
             finish_recording(self.recorder, self.node.digest(), &self.store);
         }
@@ -580,30 +526,6 @@ impl Live {
     }
 }
 
-impl Asked {
-    /// Catches SIGINT, SIGTERM and SIGUSR1. A second SIGINT ends the program at once.
-    fn new() -> io::Result<Asked> {
-        let (wakes, sender) = std::os::unix::net::UnixStream::pair()?;
-        wakes.set_nonblocking(true)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let counters = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register_conditional_shutdown(SIGINT, 4, stop.clone())?;
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, stop.clone())?;
-        }
-        signal_hook::flag::register(SIGUSR1, counters.clone())?;
-        for signal in [SIGINT, SIGTERM, SIGUSR1] {
-            signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
-        }
-        Ok(Asked { stop, counters, wakes: UnixStream::from_std(wakes) })
-    }
-
-    fn clear(&mut self) {
-        let mut bytes = [0; 64];
-        while self.wakes.read(&mut bytes).is_ok_and(|count| count > 0) {}
-    }
-}
-
 /// Gives an input to the node and, if there is one, to the recording.
 fn feed(
     node: &mut Node,
@@ -620,54 +542,4 @@ fn feed(
             recorder.done(node.digest());
         }
     }
-}
-
-/// The database, and a recording that begins with it.
-#[allow(clippy::type_complexity)]
-fn open_store(
-    options: &LiveOptions,
-    config: &WinsConfig,
-) -> Result<(WinsStore, Option<(PathBuf, Recorder)>), ServeError> {
-    let store_error = |error| ServeError::Store(options.store.clone(), error);
-    let file = StoreFile::open(&options.store).map_err(store_error)?;
-    let record = |path: &PathBuf| {
-        Recorder::create(path, &options.settings, config, &file)
-            .map(|recorder| (path.clone(), recorder))
-            .map_err(|error| ServeError::Record(path.clone(), error))
-    };
-    let recorder = options.record.as_ref().map(record).transpose()?;
-    Ok((WinsStore::open(file).map_err(store_error)?, recorder))
-}
-
-/// Ends a recording with the digest of the closed database.
-fn finish_recording(recorder: Option<(PathBuf, Recorder)>, digest: u64, store: &Path) {
-    let Some((path, recorder)) = recorder else { return };
-    let finished =
-        file_digest(store).and_then(|(length, stored)| recorder.finish(digest, length, stored));
-    match finished {
-        Ok(inputs) => tracing::info!(inputs, "recorded in {}", path.display()),
-        Err(error) => tracing::error!("--record {}: {error}", path.display()),
-    }
-}
-
-/// An event queue with both sockets and the signals.
-fn wait_for(names: &mut UdpSocket, replication: &mut TcpListener) -> io::Result<(Poll, Asked)> {
-    let poll = Poll::new()?;
-    let mut asked = Asked::new()?;
-    let registry = poll.registry();
-    registry.register(names, NAMES, Interest::READABLE)?;
-    registry.register(replication, REPLICATION, Interest::READABLE)?;
-    registry.register(&mut asked.wakes, SIGNALS, Interest::READABLE)?;
-    Ok((poll, asked))
-}
-
-/// The texts of the files of static mappings, each checked.
-fn read_statics(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ServeError> {
-    let read = |file: &PathBuf| {
-        let wrong = |why: String| ServeError::Statics(file.clone(), why);
-        let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-        parse_lmhosts(&text).map_err(|error| wrong(error.to_string()))?;
-        Ok(text)
-    };
-    files.iter().map(read).collect()
 }

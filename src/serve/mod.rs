@@ -7,6 +7,7 @@
 //! | `node` | the server with its host's names as one deterministic object |
 //! | `host_names` | which requests are for the host itself |
 //! | `live` | the loop: one thread waits for every socket |
+//! | `options`, `opening` | what it is started with, and what it stands on |
 //! | `outside` | what the node asks of the world, done for real |
 //! | `commit`, `store_file` | the database's thread and its locked file |
 //! | `sockets`, `streams`, `flood` | UDP 137, TCP 42, and their limits |
@@ -30,6 +31,8 @@ mod host_names;
 mod live;
 mod log;
 mod node;
+mod opening;
+mod options;
 mod outside;
 pub mod partner;
 mod record;
@@ -41,13 +44,14 @@ mod streams;
 
 pub use counters::{Counters, Requests, Standing};
 pub use flood::RATE as FLOOD_RATE;
-pub use live::{LiveOptions, ServeError, serve};
+pub use live::serve;
 pub use log::{LogFormat, LogLevel, start as start_log};
 pub use node::{Effects, Node, NodeInput, Turned};
+pub use options::{LiveOptions, ServeError};
 pub use record::{End, Entry, Header, Recorder, Recording, RecordingError, config_digest};
 pub use replay::{Difference, ReplayError, ReplayVerdict, Replayed, replay};
 pub use settings::{
     BURST_QUEUE, PULL_INTERVAL, PUSH_AFTER, Settings, SettingsError, version_named,
 };
 pub use sockets::SocketError;
-pub use store_file::{StoreFile, file_digest};
+pub use store_file::{StoreFile, journal_path};

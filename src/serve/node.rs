@@ -79,7 +79,11 @@ pub enum NodeInput<'a> {
     /// A commit begins: it takes every store operation so far.
     Commit,
     /// The commit under way is durable.
-    Durable,
+    Durable {
+        /// Whether the store then began to move its journal into the database. Only the file's bytes depend
+        /// on it, not what the node does.
+        checkpoint: bool,
+    },
     /// Static mappings are to be imported.
     Statics {
         /// The text of an LMHOSTS file.
@@ -262,7 +266,7 @@ impl Node {
             }
             NodeInput::Deadline => self.deadline(now, fx),
             NodeInput::Commit => self.commit(),
-            NodeInput::Durable => self.made_durable(now, fx),
+            NodeInput::Durable { .. } => self.made_durable(now, fx),
             NodeInput::Statics { text } => {
                 let action = OperatorAction::ImportLmhosts { text: text.to_vec() };
                 self.tell_wins(WinsInput::Operator(action), now, fx);
@@ -526,3 +530,7 @@ const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 fn is_request(bytes: &[u8]) -> bool {
     bytes.get(2).is_some_and(|flags| flags & 0x80 == 0)
 }
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

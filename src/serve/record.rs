@@ -1,7 +1,8 @@
 //! Recordings: every input of a node with its time, and enough to tell whether a replay did the same.
 //!
 //! ```text
-//! file     "WINSTORM-SERVE\n" format(1)  length(4) header as JSON  length(8) database file at the start
+//! file     "WINSTORM-SERVE\n" format(1)  length(4) header as JSON
+//!          length(8) database file at the start  length(8) journal file at the start
 //! input    kind(1) time since the last input(varint)  [change of wall - time(zigzag varint)]  payload
 //!          check(4)  digest(4)
 //! payload  datagram: address(4) port(2) length(varint) bytes    stream opened: stream(4) address(4)
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -48,6 +50,7 @@ const DEADLINE: u8 = 9;
 const COMMIT: u8 = 10;
 const DURABLE: u8 = 11;
 const STATICS: u8 = 12;
+const DURABLE_CHECKPOINT: u8 = 13;
 const END: u8 = 0xFF;
 
 /// What a recording begins with.
@@ -61,6 +64,8 @@ pub struct Header {
     pub config: u64,
     /// Digest of the database file at the start.
     pub store: u64,
+    /// Digest of its journal.
+    pub journal: u64,
 }
 
 /// How a recording ends.
@@ -133,27 +138,26 @@ impl Recorder {
         settings: &Settings,
         config: &WinsConfig,
         store: &StoreFile,
+        journal: &StoreFile,
     ) -> io::Result<Recorder> {
         let mut file = File::create(path)?;
-        let (mut digest, mut length) = (Digest::default(), 0u64);
-        store.read_all(|bytes| {
-            digest.fold_bytes(bytes);
-            length += bytes.len() as u64;
-            Ok(())
-        })?;
+        let (stored, journaled) = (store.digest()?, journal.digest()?);
         let header = Header {
             program: env!("CARGO_PKG_VERSION").to_string(),
             settings: settings.clone(),
             config: config_digest(config),
-            store: digest.value(),
+            store: stored.1,
+            journal: journaled.1,
         };
         let header = serde_json::to_vec(&header)?;
         file.write_all(MAGIC)?;
         file.write_all(&[FORMAT])?;
         file.write_all(&(header.len() as u32).to_le_bytes())?;
         file.write_all(&header)?;
-        file.write_all(&length.to_le_bytes())?;
-        store.read_all(|bytes| file.write_all(bytes))?;
+        for (content, (length, _)) in [(store, stored), (journal, journaled)] {
+            file.write_all(&length.to_le_bytes())?;
+            content.read_all(|bytes| file.write_all(bytes))?;
+        }
         Ok(Recorder {
             file,
             buffer: Vec::with_capacity(BUFFER_BYTES + 4096),
@@ -234,7 +238,8 @@ fn kind(input: &NodeInput<'_>) -> u8 {
         NodeInput::StreamClosed { .. } => STREAM_CLOSED,
         NodeInput::Deadline => DEADLINE,
         NodeInput::Commit => COMMIT,
-        NodeInput::Durable => DURABLE,
+        NodeInput::Durable { checkpoint: false } => DURABLE,
+        NodeInput::Durable { checkpoint: true } => DURABLE_CHECKPOINT,
         NodeInput::Statics { .. } => STATICS,
     }
 }
@@ -266,7 +271,7 @@ fn push_payload(input: &NodeInput<'_>, out: &mut Vec<u8>) {
         | NodeInput::Stop
         | NodeInput::Deadline
         | NodeInput::Commit
-        | NodeInput::Durable => {}
+        | NodeInput::Durable { .. } => {}
     }
 }
 
@@ -312,7 +317,8 @@ pub struct Recording {
     /// What it begins with.
     pub header: Header,
     bytes: Vec<u8>,
-    store: std::ops::Range<usize>,
+    store: Range<usize>,
+    journal: Range<usize>,
     at: usize,
     check: Digest,
     inputs: u64,
@@ -350,15 +356,20 @@ impl Recording {
         let json = take_slice(&bytes, &mut at, length.into()).map_err(short)?;
         let header: Header =
             serde_json::from_slice(json).map_err(|_| damaged(at, "its header does not read"))?;
-        let length = u64::from_le_bytes(take(&bytes, &mut at).map_err(short)?);
-        let start = at;
-        let store = take_slice(&bytes, &mut at, length).map_err(short)?;
-        if digest_of(chunks(store)) != header.store {
-            return Err(damaged(start, "the database at its beginning was changed"));
-        }
+        let mut content = |digest: u64| {
+            let length = u64::from_le_bytes(take(&bytes, &mut at).map_err(short)?);
+            let start = at;
+            let content = take_slice(&bytes, &mut at, length).map_err(short)?;
+            match digest_of(chunks(content)) == digest {
+                true => Ok(start..at),
+                false => Err(damaged(start, "the database at its beginning was changed")),
+            }
+        };
+        let (store, journal) = (content(header.store)?, content(header.journal)?);
         Ok(Recording {
             header,
-            store: start..at,
+            store,
+            journal,
             bytes,
             at,
             check: Digest::default(),
@@ -371,6 +382,17 @@ impl Recording {
     /// The database file as it was at the start.
     pub fn store(&self) -> &[u8] {
         &self.bytes[self.store.clone()]
+    }
+
+    /// Its journal.
+    pub fn journal(&self) -> &[u8] {
+        &self.bytes[self.journal.clone()]
+    }
+
+    /// Bytes of inputs not yet read.
+    #[cfg(test)]
+    pub(super) fn bytes_left(&self) -> usize {
+        self.bytes.len() - self.at
     }
 
     /// The time of the entry that comes next, as far as there is one.
@@ -449,7 +471,7 @@ fn frame(bytes: &[u8], begin: usize) -> Result<Option<Frame>, Short> {
     };
     let payload = at;
     match first & !WALL_CHANGED {
-        START | STOP | DEADLINE | COMMIT | DURABLE => {}
+        START | STOP | DEADLINE | COMMIT | DURABLE | DURABLE_CHECKPOINT => {}
         DATAGRAM => {
             at += 6;
             skip_bytes(bytes, &mut at)?;
@@ -482,7 +504,8 @@ fn input(kind: u8, payload: &[u8]) -> Result<NodeInput<'_>, Short> {
         STOP => NodeInput::Stop,
         DEADLINE => NodeInput::Deadline,
         COMMIT => NodeInput::Commit,
-        DURABLE => NodeInput::Durable,
+        DURABLE => NodeInput::Durable { checkpoint: false },
+        DURABLE_CHECKPOINT => NodeInput::Durable { checkpoint: true },
         DATAGRAM => {
             let address = Ipv4Addr::from(take::<4>(payload, &mut at)?);
             let port = u16::from_le_bytes(take(payload, &mut at)?);
@@ -576,7 +599,8 @@ mod tests {
             NodeInput::StreamClosed { stream },
             NodeInput::Deadline,
             NodeInput::Commit,
-            NodeInput::Durable,
+            NodeInput::Durable { checkpoint: false },
+            NodeInput::Durable { checkpoint: true },
             NodeInput::Statics { text: b"10.0.0.1 A" },
         ];
         for before in inputs {

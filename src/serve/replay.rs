@@ -94,7 +94,8 @@ pub fn replay(recording: Recording) -> Result<Replayed, ReplayError> {
     })?;
     let other_config = config_digest(&config) != recording.header.config;
     let file = MemoryFile::new(recording.store());
-    let store = WinsStore::open(file.clone())?;
+    let journal = MemoryFile::new(recording.journal());
+    let store = WinsStore::open_journaled(file.clone(), journal, &settings.store_options())?;
     let loaded = store.load()?;
     let mut node = Node::new(&settings, config, loaded)
         .map_err(|error| RecordingError::Settings(error.to_string()))?;
@@ -151,7 +152,11 @@ impl Replay {
             Entry::End(end) => self.end = Some(Ok(Some(end))),
             Entry::CutOff => self.end = Some(Ok(None)),
             Entry::Input { number, now, input, digest } => {
-                let commits = matches!(input, NodeInput::Commit);
+                let step = match input {
+                    NodeInput::Commit => Some(DiskStep::Commit),
+                    NodeInput::Durable { checkpoint: true } => Some(DiskStep::Checkpoint),
+                    _ => None,
+                };
                 let what = describe(&input);
                 self.node.handle(input, now, &mut self.outside);
                 self.inputs = number;
@@ -159,7 +164,9 @@ impl Replay {
                     let difference =
                         Difference { input: number, time: now.time, what: what.into() };
                     self.end = Some(Err(difference));
-                } else if commits && let Some(Err(error)) = self.outside.commit() {
+                } else if let Some(step) = step
+                    && let Err(error) = self.outside.disk(step)
+                {
                     self.error = Some(error.into());
                 }
             }
@@ -181,7 +188,9 @@ impl Replay {
             return Err(error);
         }
         // Closing the database writes its last bytes.
-        self.outside.store = None;
+        if let Some(store) = self.outside.store.take() {
+            store.close()?;
+        }
         let bytes = file.take();
         let stored = digest_of(chunks(&bytes));
         let verdict = match self.end {
@@ -221,7 +230,7 @@ fn describe(input: &NodeInput<'_>) -> &'static str {
         NodeInput::StreamClosed { .. } => "the end of a stream",
         NodeInput::Deadline => "a deadline",
         NodeInput::Commit => "the begin of a commit",
-        NodeInput::Durable => "the end of a commit",
+        NodeInput::Durable { .. } => "the end of a commit",
         NodeInput::Statics { .. } => "an import of static mappings",
     }
 }
@@ -233,9 +242,26 @@ struct Outside {
     sent: u64,
 }
 
+/// What the database's thread did.
+#[derive(Copy, Clone, Debug)]
+enum DiskStep {
+    Commit,
+    Checkpoint,
+}
+
 impl Outside {
-    fn commit(&mut self) -> Option<Result<(), StoreError>> {
-        self.store.as_mut().map(|store| store.commit().map(|_| ()))
+    fn disk(&mut self, step: DiskStep) -> Result<(), StoreError> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        match step {
+            DiskStep::Commit => store.commit().map(drop),
+            DiskStep::Checkpoint => {
+                if let Some(checkpoint) = store.begin_checkpoint() {
+                    checkpoint.run()?;
+                    store.end_checkpoint(checkpoint);
+                }
+                Ok(())
+            }
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 
 use crate::base::SimDuration;
 use crate::wins::{
-    CommitMode, Partner, PullPartner, PushPartner, WinsConfig, WinsProfile, WinsVersion,
+    CommitMode, Partner, PullPartner, PushPartner, StoreOptions, WinsConfig, WinsProfile,
+    WinsVersion,
 };
 use crate::wire::{NameError, NetbiosName, Suffix};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,10 @@ pub struct Settings {
     pub query_ttl: Option<u32>,
     /// The seed of the server's chance.
     pub seed: u64,
+    /// Take over the database of a server with another address.
+    pub adopt: bool,
+    /// The database is a backup: versions given out since are unknown.
+    pub restored: bool,
 }
 
 /// Push notifications go out after this many changes (Q147356).
@@ -122,6 +127,8 @@ impl Settings {
             verification_ns: None,
             query_ttl: None,
             seed: 1,
+            adopt: false,
+            restored: false,
         }
     }
 
@@ -143,6 +150,16 @@ impl Settings {
         }
         let partners = self.partners.iter().map(|&address| self.partner(address)).collect();
         Ok(WinsConfig { address: self.listen, profile, partners })
+    }
+
+    /// How the database is opened.
+    pub fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            address: Some(self.listen),
+            adopt: self.adopt,
+            restored: self.restored,
+            ..StoreOptions::default()
+        }
     }
 
     /// Mistakes that do not concern the profile.

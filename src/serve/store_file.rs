@@ -1,4 +1,5 @@
-//! The database's file, locked for as long as it is open: two servers on one store would ruin it.
+//! The database's file and its journal, locked for as long as they are open: two servers on one store would
+//! ruin it.
 
 use crate::base::Digest;
 use crate::wins::StoreError;
@@ -6,15 +7,23 @@ use redb::StorageBackend;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Read at a time when the whole file is read.
 const CHUNK_BYTES: usize = 1 << 16;
 
-/// An open database file.
-#[derive(Debug)]
+/// An open file of a database. Clones share it.
+#[derive(Clone, Debug)]
 pub struct StoreFile {
-    file: File,
+    file: Arc<File>,
+}
+
+/// Where the journal of a database lies: beside it.
+pub fn journal_path(store: &Path) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".journal");
+    PathBuf::from(path)
 }
 
 impl StoreFile {
@@ -27,10 +36,66 @@ impl StoreFile {
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(path).map_err(|error| StoreError::Io(error.to_string()))?;
         match file.try_lock() {
-            Ok(()) => Ok(StoreFile { file }),
+            Ok(()) => Ok(StoreFile { file: Arc::new(file) }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
             Err(TryLockError::Error(error)) => Err(StoreError::Io(error.to_string())),
         }
+    }
+
+    /// Opens and locks a file that is there.
+    ///
+    /// # Errors
+    /// As [`StoreFile::open`], and when there is no such file.
+    pub fn open_existing(path: &Path) -> Result<StoreFile, StoreError> {
+        match path.is_file() {
+            true => StoreFile::open(path),
+            false => Err(StoreError::Io("no such file".into())),
+        }
+    }
+
+    /// Opens a file only to read it, or an empty one if there is none.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn read_or_empty(path: &Path) -> io::Result<StoreFile> {
+        match StoreFile::read_only(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                StoreFile::read_only(Path::new("/dev/null"))
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens a file only to read it; nothing is locked.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be read.
+    pub fn read_only(path: &Path) -> io::Result<StoreFile> {
+        Ok(StoreFile { file: Arc::new(File::open(path)?) })
+    }
+
+    /// Makes a new file; one that is there already is an error.
+    ///
+    /// # Errors
+    /// It exists, or cannot be made.
+    pub fn create_new(path: &Path) -> io::Result<StoreFile> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).open(path)?;
+        Ok(StoreFile { file: Arc::new(file) })
+    }
+
+    /// Length and digest of its content.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn digest(&self) -> io::Result<(u64, u64)> {
+        let (mut digest, mut length) = (Digest::default(), 0);
+        self.read_all(|bytes| {
+            length += bytes.len() as u64;
+            digest.fold_bytes(bytes);
+            Ok(())
+        })?;
+        Ok((length, digest.value()))
     }
 
     /// Shows the whole file to `take`, piece by piece.
@@ -56,22 +121,6 @@ impl StoreFile {
             at += filled as u64;
         }
     }
-}
-
-/// Length and digest of a file.
-///
-/// # Errors
-/// It cannot be read.
-pub fn file_digest(path: &Path) -> io::Result<(u64, u64)> {
-    let mut digest = Digest::default();
-    let mut length = 0;
-    let file = StoreFile { file: File::open(path)? };
-    file.read_all(|bytes| {
-        length += bytes.len() as u64;
-        digest.fold_bytes(bytes);
-        Ok(())
-    })?;
-    Ok((length, digest.value()))
 }
 
 /// The pieces in which a file's digest is reckoned.

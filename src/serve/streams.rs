@@ -384,6 +384,78 @@ impl Inbound {
 mod tests {
     use super::*;
 
+    use mio::Poll;
+    use std::net::TcpStream as Peer;
+
+    const PEER: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+    /// A table with one accepted stream, and its other end.
+    fn accepted(partner: bool) -> (Poll, StreamTable, Peer) {
+        let poll = Poll::new().expect("a queue");
+        let listener = sockets::replication_socket(SocketAddrV4::new(PEER, 0)).expect("a port");
+        let at = listener.local_addr().expect("bound");
+        let mut table = StreamTable::new(poll.registry().try_clone().expect("a copy"), 4);
+        let peer = Peer::connect(at).expect("connected");
+        let mut taken = None;
+        while taken.is_none() {
+            taken = table.accept(&listener, |_| partner, SimTime(1));
+        }
+        assert_eq!(taken, Some((PEER, Ok(StreamId(0)))));
+        (poll, table, peer)
+    }
+
+    /// Reads until bytes have come.
+    fn read(table: &mut StreamTable, now: SimTime) {
+        while table.read(0, &mut [0; 64], now) == ReadOutcome::Nothing && table.news.is_empty() {}
+    }
+
+    #[test]
+    fn half_a_message_is_not_waited_for() {
+        let (_poll, mut table, mut peer) = accepted(true);
+        peer.write_all(&[0, 0, 0, 9, 1]).expect("sent");
+        read(&mut table, SimTime(2));
+        assert!(table.give_up_on_stalled(SimTime(2) + STALL_MAX).is_empty());
+        let given_up = table.give_up_on_stalled(SimTime(3) + STALL_MAX);
+        assert_eq!(given_up, [(PEER, "left a message half")]);
+        assert_eq!(table.news, [StreamNews::Closed(StreamId(0))]);
+    }
+
+    #[test]
+    fn a_message_that_drips_in_is_not_waited_for_either() {
+        let (_poll, mut table, mut peer) = accepted(true);
+        peer.write_all(&[0, 0, 1, 0]).expect("sent");
+        let mut now = SimTime(2);
+        read(&mut table, now);
+        while now < SimTime(2) + MESSAGE_MAX {
+            now += SimDuration::from_secs(50);
+            peer.write_all(&[7]).expect("sent");
+            read(&mut table, now);
+        }
+        let given_up = table.give_up_on_stalled(now);
+        assert_eq!(given_up, [(PEER, "takes too long over a message")]);
+    }
+
+    #[test]
+    fn partners_may_be_silent_and_strangers_may_not() {
+        for partner in [true, false] {
+            let (_poll, mut table, _peer) = accepted(partner);
+            let given_up = table.give_up_on_stalled(SimTime(2) + STRANGER_IDLE_MAX);
+            assert_eq!(given_up.is_empty(), partner);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_given_up() {
+        let (_poll, mut table, _peer) = accepted(true);
+        let much = vec![7; 1 << 20];
+        for _ in 0..64 {
+            table.send(StreamId(0), &much, SimTime(5));
+        }
+        assert!(table.give_up_on_stalled(SimTime(5) + STALL_MAX).is_empty());
+        let given_up = table.give_up_on_stalled(SimTime(6) + STALL_MAX);
+        assert_eq!(given_up, [(PEER, "takes nothing of what waits for it")]);
+    }
+
     #[test]
     fn a_message_is_half_until_its_last_byte_has_come() {
         let mut inbound = Inbound::default();
