@@ -22,13 +22,24 @@ impl NbtClient {
         now: SimTime,
         out: &mut Outbox<NbtOutput>,
     ) {
-        if !self.is_up() || self.has_address(from) {
+        if !self.is_up() {
             return;
         }
         let Ok(packet) = NamePacket::decode(bytes) else {
             self.counters.malformed += 1;
             return;
         };
+        if self.has_address(from) {
+            // Its own broadcast comes back to it and means nothing. The answer of a name server on the same
+            // host does.
+            if !broadcast
+                && packet.flags.is_response()
+                && let Some((&name, _)) = packet.name()
+            {
+                self.receive_answer(&packet, &name, from, now, out);
+            }
+            return;
+        }
         let Some((&name, scope)) = packet.name() else {
             // Also a broadcast: nobody could tell whom it concerns.
             self.counters.malformed += 1;

@@ -57,6 +57,14 @@ fn services_start_one_after_another() {
 }
 
 #[test]
+fn a_host_takes_the_answers_of_the_server_it_runs() {
+    let mut rig = one_name(NbtProfile::nt40(6), NodeType::H, &[(ME, FINE)]);
+    rig.run(at(10_000));
+    assert_eq!(rig.client.owned_names().next().map(|held| held.state), by(ME));
+    assert_eq!(rig.sent.len(), 1, "{:?}", rig.sent);
+}
+
+#[test]
 fn a_broadcast_claim_is_three_requests_and_a_demand() {
     let mut rig = one_name(NbtProfile::nt40(6), NodeType::B, &[]);
     rig.run(at(MINUTE));
