@@ -422,6 +422,39 @@ fn domain_controllers_of_all_sites_are_joined() {
     assert_eq!(lan.maxima(0), versions, "no ping-pong of ownership");
 }
 
+/// Three servers in a chain, a controller at the middle one, later another at the first: what the third
+/// lists, and how often the middle one's version moved in the hours after.
+fn chain_of_controllers(profile: &WinsProfile) -> (Vec<Ipv4Addr>, u64) {
+    let controllers = NetbiosName::new("DOM", Suffix::DOMAIN_CONTROLLERS).unwrap();
+    let mut lan = Lan::new(3, &[(0, 1), (1, 2)], profile);
+    lan.run_for(SimDuration::from_mins(1));
+    lan.register(1, controllers, 2);
+    lan.run_for(INTERVAL * 2);
+    lan.register(0, controllers, 1);
+    lan.run_for(INTERVAL * 4);
+    assert_eq!(lan.holds(1, controllers), [client(1), client(2)]);
+    let middle = |lan: &Lan| lan.maxima(1)[&Owner(address(1))].0;
+    let before = middle(&lan);
+    lan.run_for(INTERVAL * 8);
+    (lan.holds(2, controllers), middle(&lan) - before)
+}
+
+#[test]
+fn a_list_that_grows_by_a_replica_travels_on_from_nt351_sp4() {
+    let nt351 = |service_pack| WinsProfile::new(WinsVersion::Nt351, service_pack);
+    assert_eq!(chain_of_controllers(&nt351(3)).0, [client(2)], "Q140978");
+    assert_eq!(chain_of_controllers(&nt351(4)).0, [client(1), client(2)]);
+}
+
+#[test]
+fn a_list_is_taken_over_for_ever_only_with_the_fault() {
+    let sound = WinsProfile::new(WinsVersion::Nt40, 4);
+    let faulty = WinsProfile { merge_always_takes_ownership: true, ..sound.clone() };
+    assert_eq!(chain_of_controllers(&sound).1, 0);
+    let moved = chain_of_controllers(&faulty).1;
+    assert!(moved >= 4, "Q190506: the middle one's version moved {moved} times");
+}
+
 #[test]
 fn strangers_are_refused_and_a_dead_partner_is_retried() {
     let mut lan = Lan::new(2, &[(0, 1)], &w2k());

@@ -15,6 +15,7 @@ use crate::wins::{
     Admission, BackupReason, BurstGate, CommitMode, Observation, OperatorAction, WinsInput,
     WinsOutput, WinsServer, WinsStore,
 };
+use crate::wire::Suffix;
 use crate::wire::discovery::PORT as DISCOVERY_PORT;
 use crate::wire::name_service::{NamePacket, Opcode, PORT, TYPE_NBSTAT, peek};
 use crate::wire::replication::PORT as REPLICATION_PORT;
@@ -48,6 +49,10 @@ impl World {
             true => reader_of(view.payload),
             false => Reader::NetBt,
         };
+        if matches!(reader, Reader::Wins(Work::Release)) && self.netbt_takes_release(h, packet) {
+            self.nbt_datagram(h, packet, false, sched);
+        }
+        let view = self.net.packet(packet);
         match reader {
             Reader::Wins(work) => {
                 let bytes = view.payload.len();
@@ -87,6 +92,16 @@ impl World {
             }
         }
         true
+    }
+
+    /// Whether a release is also taken by the host's own NetBT: the fault Q162696.
+    fn netbt_takes_release(&self, h: usize, packet: PacketHandle) -> bool {
+        let wins = self.hosts[h].server.as_ref().and_then(|s| s.wins.as_ref());
+        wins.is_some_and(|wins| wins.core().profile.release_1d_reaches_netbt)
+            && NamePacket::decode(self.net.packet(packet).payload).is_ok_and(|release| {
+                let name = release.question.as_ref().map(|question| question.name);
+                name.is_some_and(|name| name.suffix() == Suffix::LOCAL_MASTER)
+            })
     }
 
     fn submit<S: Scheduler>(
@@ -651,6 +666,7 @@ fn reader_of(payload: &[u8]) -> Reader {
 fn subject(observation: &Observation) -> Option<crate::wire::NetbiosName> {
     match observation {
         Observation::State { name, .. }
+        | Observation::MembersChanged { name }
         | Observation::VersionAssigned { name, .. }
         | Observation::ReplicaApplied { name, .. } => Some(*name),
         _ => None,

@@ -10,7 +10,7 @@ use super::events::WinsEvent;
 use super::io::{Observation, StoreOp, WinsOutput};
 use super::names::NameTable;
 use super::profile::WinsProfile;
-use super::record::{NameRecord, Owner, VersionId};
+use super::record::{NameKind, NameRecord, Owner, VersionId};
 use super::versions::VersionCounter;
 use crate::base::{Outbox, SimTime};
 use crate::wire::{NetbiosName, ScopeId};
@@ -109,8 +109,21 @@ impl Core {
     pub fn put(&mut self, record: NameRecord, out: &mut Outbox<WinsOutput>) {
         let bytes = out.write(|buf| record.encode(buf));
         let (name, kind, state) = (record.name, record.kind, record.state);
-        let before = self.names.put(record).map(|old| old.state);
+        let listed = matches!(kind, NameKind::InternetGroup | NameKind::Multihomed);
+        let members = listed.then(|| record.members.clone());
+        let old = self.names.put(record);
         self.store(StoreOp::Put { record: bytes }, out);
+        if let (Some(old), Some(members)) = (&old, members)
+            && !old
+                .members
+                .as_slice()
+                .iter()
+                .map(|m| m.address)
+                .eq(members.as_slice().iter().map(|m| m.address))
+        {
+            self.observe(Observation::MembersChanged { name }, out);
+        }
+        let before = old.map(|old| old.state);
         if before != Some(state) {
             let after = Some(state);
             self.observe(Observation::State { name, kind, before, after }, out);

@@ -339,6 +339,11 @@ pub enum Observation {
         /// The state now; `None` means deleted.
         after: Option<RecordState>,
     },
+    /// The addresses of a group or multihomed record changed, with or without a new version.
+    MembersChanged {
+        /// The name.
+        name: NetbiosName,
+    },
     /// This server gave a record a version id: it must reach every partner.
     VersionAssigned {
         /// The name.
@@ -356,6 +361,22 @@ pub enum Observation {
         owner: Owner,
         /// Its version there.
         version: VersionId,
+    },
+    /// A partner was told that something is new.
+    Notified {
+        /// Whom.
+        partner: Ipv4Addr,
+        /// Whether it is to tell its own partners.
+        propagate: bool,
+    },
+    /// An answer to a pull came.
+    Pulled {
+        /// From whom.
+        from: Ipv4Addr,
+        /// Whose records.
+        owner: Owner,
+        /// How many.
+        records: u32,
     },
     /// A replica clashed with the stored record.
     Conflict {

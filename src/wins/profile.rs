@@ -199,6 +199,18 @@ pub struct WinsProfile {
     pub merge_takes_ownership: bool,
     /// An own active 1C meeting a foreign tombstone is pushed on with propagate (4.0 SP5, Q216585).
     pub push_on_1c_tombstone: bool,
+    /// A special group's list that grew by a replica keeps its version and so does not travel, even if
+    /// the record is our own (Q140978, until 3.51 SP4).
+    pub merge_keeps_version: bool,
+    /// The merging server takes the list over, with a new version, even if it did not grow (fault Q190506
+    /// of the first fix for Q168076; no row has it).
+    pub merge_always_takes_ownership: bool,
+    /// The scavenger gives replicas it verifies a version of this server, under their owner's name
+    /// (Q187555, 4.0 until SP4).
+    pub scavenge_raises_replicas: bool,
+    /// A release of a 1D name is also taken by the NetBT of the server's own host (Q162696; the service
+    /// pack of the fix is not listed, SP4 is taken).
+    pub release_1d_reaches_netbt: bool,
     /// Whether an owner's answer to the challenge of a replica can make one multihomed record of both, as
     /// Windows Server 2003 was seen to do; before, an answered challenge keeps the record (MS-WINSRA 3.2.5).
     pub replica_challenge_joins: bool,
@@ -380,6 +392,10 @@ impl WinsProfile {
             demand_after_silence: !from(W2k3, 0),
             merge_takes_ownership: from(Nt40, 4),
             push_on_1c_tombstone: from(Nt40, 5),
+            merge_keeps_version: !from(Nt351, 4),
+            merge_always_takes_ownership: false,
+            scavenge_raises_replicas: from(Nt40, 0) && !from(Nt40, 4),
+            release_1d_reaches_netbt: from(Nt351, 0) && !from(Nt40, 4),
             replica_challenge_joins: from(W2k3, 0),
             update_count_min: 20,
             update_count_ignored: !from(Nt351, 0),

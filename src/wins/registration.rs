@@ -102,7 +102,8 @@ fn decide_static(
         }
         NameKind::Unique | NameKind::Multihomed => {
             // The server's own name stays, whatever MigrateOn says (Q226497).
-            let of_this_host = stored.has_address(core.own.address());
+            let own = core.own.address();
+            let of_this_host = address == own || stored.has_address(own);
             if !profile.migrate_on || of_this_host || !kind.is_held() {
                 Decision::Refuse
             } else if !stored.is_active() {

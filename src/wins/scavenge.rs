@@ -251,7 +251,16 @@ impl WinsServer {
         let own = stored.owner == self.core.own;
         match step {
             Step::Leave => {}
-            Step::Verify => *pass.to_verify.entry(stored.owner).or_default() += 1,
+            Step::Verify => {
+                let (owner, mut record) = (stored.owner, stored.clone());
+                if self.core.profile.scavenge_raises_replicas {
+                    // The fault Q187555: our number under the owner's name.
+                    let Some(version) = self.core.assign_version(*name, out) else { return false };
+                    record.version = version;
+                    self.core.put(record, out);
+                }
+                *pass.to_verify.entry(owner).or_default() += 1;
+            }
             Step::Delete => {
                 let count = if own { &mut pass.deleted_own } else { &mut pass.deleted_replicas };
                 *count += 1;

@@ -332,8 +332,17 @@ fn join(
     now: Now,
     out: &mut Outbox<WinsOutput>,
 ) -> Applied {
+    let is_own = stored.owner == core.own;
     let (members, under) = match merge(rules.merge_takes_over, core.own, &stored, &incoming) {
+        // The fault Q190506: taken over, with a new version, though the list did not grow.
+        Merge::Keep if core.profile.merge_always_takes_ownership => {
+            (stored.members.clone(), MergedOwner::Own)
+        }
         Merge::Keep => return keep(core, &incoming, out),
+        // The fault Q140978: the list grows under the version that partners have already.
+        Merge::Joined { members, .. } if core.profile.merge_keeps_version && is_own => {
+            (members, MergedOwner::Stored)
+        }
         Merge::Replace => return store(core, Some(&stored), incoming, out),
         Merge::Joined { members, under } => (members, under),
     };

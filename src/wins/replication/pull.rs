@@ -315,6 +315,8 @@ impl Replication {
         if partner.is_some() {
             self.sources.insert(fetch.owner, fetch.from);
         }
+        let (from, count) = (fetch.from, records.len() as u32);
+        ctx.core.observe(Observation::Pulled { from, owner: fetch.owner, records: count }, ctx.out);
         let mut stored = 0;
         let mut stopped = false;
         for wire in records {

@@ -12,7 +12,7 @@
 use super::{Ctx, Purpose, Replication, TURNED_TIMEOUT};
 use crate::base::SimDuration;
 use crate::wins::core::OwnChanges;
-use crate::wins::io::WinsEvent;
+use crate::wins::io::{Observation, WinsEvent};
 use crate::wins::record::Owner;
 use crate::wire::replication::{Message, Notification, OwnerRecord};
 use std::net::Ipv4Addr;
@@ -127,6 +127,8 @@ impl Replication {
         };
         let persistent = usable.purpose == Purpose::Pull;
         let (stream, handle) = (usable.stream, usable.peer_handle);
+        let Pending { propagate, .. } = pending;
+        ctx.core.observe(Observation::Notified { partner: peer, propagate }, ctx.out);
         let message = Message::notification(handle, Self::notification(pending, persistent, ctx));
         ctx.send(stream, &message);
         self.states[index].pending = None;

@@ -98,6 +98,17 @@ fn active_replicas_are_handed_to_verification_and_otherwise_left() {
     assert!(verified);
 }
 
+#[test]
+fn replicas_to_verify_get_a_version_of_ours_before_nt40_sp4() {
+    for (service_pack, version) in [(3, 1), (4, 7)] {
+        let mut bench = Bench::new(WinsProfile::new(WinsVersion::Nt40, service_pack));
+        bench.seed("A", (Unique, Active, Dynamic), OTHER, &[host(1)]);
+        bench.wait(HOUR * 72);
+        let record = bench.get("A").unwrap();
+        assert_eq!((record.owner, record.version), (Owner(OTHER), VersionId(version)), "Q187555");
+    }
+}
+
 // rule: scavenge/replica-tombstone, start/replica-tombstones, replica/tombstone-end
 #[test]
 fn replica_tombstones_wait_for_three_days_of_uptime_from_w2k_on() {
