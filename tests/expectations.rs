@@ -84,6 +84,23 @@ const EXPECTATIONS: &[(Verdict, &str, &str)] = {
         (Fail, "goal|after = \"1h\"\nwithin = \"30min\"\nstays = \"1h\"", HOME),
         (NotJudged, "always|until = \"5min\"", HOME),
         // Databases.
+        (Pass, "reach", "record_count = { server = \"wins-a\", owner = \"wins-a\", at_least = 6 }"),
+        (
+            Fail,
+            "reach",
+            "record_count = { server = \"wins-a\", owner = \"wins-b\", at_least = 99 }",
+        ),
+        (
+            Fail,
+            "reach",
+            "record_count = { server = \"wins-b\", state = \"tombstone\", at_least = 90 }",
+        ),
+        (
+            Pass,
+            "goal|after = \"10min\"\nwithin = \"30min\"",
+            "owner_known = { server = \"wins-b\", owner = \"wins-a\", at_least = 6 }",
+        ),
+        (Fail, "always", "owner_known = { server = \"wins-b\", owner = \"wins-a\", at_most = 0 }"),
         (Pass, "goal|after = \"10min\"\nwithin = \"30min\"", "databases_agree = true"),
         (Fail, "always|from = \"1min\"", "databases_agree = [\"wins-a\", \"wins-b\"]"),
         (

@@ -107,7 +107,7 @@ error: unknown key `pull_intervall`
   case.toml:12:34
    12 | wins = { pull_from = ["wins-a"], pull_intervall = "30min" }
       |                                  ^^^^^^^^^^^^^^ did you mean `pull_interval`?
-  a WINS server takes: migrate_on_1c, only_configured_partners, own_tombstones_wait, partners, pause_until_replicated, persistent_associations, prepend_1b, pull_from, pull_interval, pull_retries, push_after_changes, push_on_1c_tombstone, push_to, query_ttl, randomize_1c, registration_queue_max, ...
+  a WINS server takes: persistent_associations, persona_max, persona_members_pass, persona_non_grata, persona_unsorted, prepend_1b, propagation_circulates, pull_from, pull_interval, pull_retries, pulls_drift, push_after_changes, push_on_1c_tombstone, push_to, query_ttl, randomize_1c, ...
 1 mistake in 1 file
 "#,
     );
@@ -1046,7 +1046,7 @@ error: unknown key `pull_intervall`
   case.toml:13:1
    13 | "host.wins-a.wins.pull_intervall" = ["5min", "10min"]
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `pull_interval`?
-  a WINS server takes: migrate_on_1c, only_configured_partners, own_tombstones_wait, partners, pause_until_replicated, persistent_associations, prepend_1b, pull_from, pull_interval, pull_retries, push_after_changes, push_on_1c_tombstone, push_to, query_ttl, randomize_1c, registration_queue_max, ...
+  a WINS server takes: persistent_associations, persona_max, persona_members_pass, persona_non_grata, persona_unsorted, prepend_1b, propagation_circulates, pull_from, pull_interval, pull_retries, pulls_drift, push_after_changes, push_on_1c_tombstone, push_to, query_ttl, randomize_1c, ...
 error: unknown subnet `brench`
   case.toml:14:31
    14 | "host.wins-a.on" = ["branch", "brench"]
@@ -1139,6 +1139,41 @@ error: an override needs a path and a value
     3 | nonsense
       | ^^^^^^^^ write path=value, such as link.wan.loss=1/100
 3 mistakes in 1 file
+"#,
+    );
+}
+
+#[test]
+fn records_put_in_and_numbers_expected() {
+    expect_added(
+        r#"[[step]]
+at = "1h"
+put_record = { server = "wins-a", name = "A#20", owner = "wins-b" }
+[[expect]]
+always = "few"
+record_count = { server = "wins-a" }
+[[expect]]
+always = "known"
+owner_known = { server = "wins-a", owner = "wins-b", at_least = 9, at_most = 3 }
+"#,
+        r#"
+error: 0 addresses for such a record
+  case.toml:12:42
+   12 | put_record = { server = "wins-a", name = "A#20", owner = "wins-b" }
+      |                                          ^^^^^^ it has one
+error: a record of another owner needs its `version`
+  case.toml:12:58
+   12 | put_record = { server = "wins-a", name = "A#20", owner = "wins-b" }
+      |                                                          ^^^^^^^^
+error: nothing is said about the number
+  case.toml:15:18
+   15 | record_count = { server = "wins-a" }
+      |                  ^^^^^^ add at_most or at_least
+error: `at_most` is below `at_least`
+  case.toml:18:78
+   18 | owner_known = { server = "wins-a", owner = "wins-b", at_least = 9, at_most = 3 }
+      |                                                                              ^
+4 mistakes in 1 file
 "#,
     );
 }

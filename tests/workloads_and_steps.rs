@@ -359,3 +359,82 @@ fn lookup_is_one_look_up_by_each_host() {
     assert_eq!(figure(&with, "lookup.count"), 2.0);
     assert_eq!(figure(&with, "lookup.success"), 100.0);
 }
+
+#[test]
+fn delete_record_and_tombstone_record_end_a_record() {
+    let gone = "from = \"10min\"\nserver_lacks = { server = \"wins\", name = \"desk\" }";
+    let delete = "at = \"1h\"\ndelete_record = { server = \"wins\", name = \"DESK#20\" }";
+    step_decides(ONE_SERVER, delete, gone);
+    let dead = "server_knows = { server = \"wins\", name = \"desk\", state = \"tombstone\" }";
+    let tombstone = "at = \"1h\"\ntombstone_record = { server = \"wins\", name = \"DESK#20\" }";
+    step_decides(ONE_SERVER, tombstone, dead);
+}
+
+#[test]
+fn delete_owner_forgets_an_owner_with_its_records() {
+    step_decides(
+        SITES,
+        "at = \"1h\"\ndelete_owner = { server = \"wins-b\", owner = \"wins-a\" }",
+        "from = \"30min\"\n\
+         owner_known = { server = \"wins-b\", owner = \"wins-a\", at_most = 0 }",
+    );
+}
+
+/// A replica that its owner never had.
+const INVENTED: &str = "at = \"1h\"\n[step.put_record]\nserver = \"wins-b\"\nname = \"FAKE#20\"\n\
+                        kind = \"multihomed\"\nowner = \"wins-a\"\nversion = 3\n\
+                        addresses = [\"10.1.0.77\", \"10.1.0.78\"]\n";
+
+#[test]
+fn put_record_invents_and_check_consistency_finds_out() {
+    // In one line: put_record = { server = "wins-b", ... }
+    step_decides(
+        SITES,
+        INVENTED,
+        "server_knows = { server = \"wins-b\", name = \"FAKE#20\", kind = \"multihomed\", \
+         owner = \"wins-a\", version_min = 3, version_max = 3 }",
+    );
+    step_decides(
+        &format!("{SITES}\n[[step]]\n{INVENTED}"),
+        "at = \"2h\"\ncheck_consistency = { server = \"wins-b\" }",
+        "from = \"1h 10min\"\nserver_lacks = { server = \"wins-b\", name = \"FAKE#20\" }",
+    );
+}
+
+#[test]
+fn stop_wins_and_start_wins_leave_the_host_alone() {
+    let stop = "at = \"1h\"\nstop_wins = \"wins\"";
+    let silent = "from = \"30min\"\nrecord_count = { server = \"wins\", at_most = 0 }";
+    step_decides(ONE_SERVER, stop, silent);
+    let back = "from = \"1h 10min\"\nrecord_count = { server = \"wins\", at_least = 5 }";
+    let stopped = format!("{ONE_SERVER}\n[[step]]\n{stop}\n");
+    step_decides(&stopped, "at = \"2h\"\nstart_wins = \"wins\"", back);
+}
+
+#[test]
+fn a_claim_is_a_packet_and_nothing_else() {
+    let claim = "at = \"1h\"\nclaim = { host = \"desk\", server = \"wins\", name = \"SQL#20\", \
+                 kind = \"multihomed\", address = \"10.1.0.99\" }";
+    step_decides(
+        ONE_SERVER,
+        claim,
+        "server_knows = { server = \"wins\", name = \"SQL#20\", kind = \"multihomed\", \
+         addresses = [\"10.1.0.99\"] }",
+    );
+    let claimed = format!("{ONE_SERVER}\n[[step]]\n{}\n", claim.replace("10.1.0.99", "desk"));
+    step_decides(
+        &claimed,
+        "at = \"2h\"\nclaim = { host = \"desk\", server = \"wins\", name = \"SQL#20\", release = true }",
+        "server_knows = { server = \"wins\", name = \"SQL#20\", state = \"released\" }",
+    );
+}
+
+#[test]
+fn release_refresh_gives_every_name_a_new_version() {
+    // Eleven names are registered at first: three hosts, three names each, and two groups.
+    step_decides(
+        ONE_SERVER,
+        "at = \"1h\"\nrelease_refresh = \"desk\"",
+        "server_knows = { server = \"wins\", name = \"desk\", version_min = 12 }",
+    );
+}

@@ -634,6 +634,9 @@ impl Director {
                 let action = OperatorAction::PutRecord(super::build::put_record(record));
                 world.operate(HostId(server.0), action, sched);
             }
+            StepKind::CheckConsistency { server } => {
+                world.operate(HostId(server.0), OperatorAction::CheckConsistency, sched);
+            }
             StepKind::StopWins(hosts) => {
                 hosts.iter().for_each(|h| world.stop_service(HostId(h.0), sched));
             }

@@ -174,9 +174,10 @@ fn follow(expect: &ExpectPlan, plan: &Plan, occurrences: &[Occurrence]) -> Expec
             let tallies = vec![Tally::default(); stretches.len()];
             Follow::Tally(stretches, tallies)
         }
-        Condition::HostsResolve { .. }
-        | Condition::Answer { .. }
-        | Condition::EventLogged { .. } => Follow::Signal(Signal::pulses(mode, stretches)),
+        Condition::HostsResolve { .. } | Condition::Answer { .. } => {
+            Follow::Signal(Signal::pulses(mode, stretches))
+        }
+        Condition::EventLogged { .. } => Follow::Signal(Signal::events(mode, stretches)),
         Condition::DatabasesAgree { .. }
         | Condition::ServerKnows { .. }
         | Condition::ServerLacks { .. }

@@ -45,6 +45,9 @@ pub(super) struct Signal {
     pub mode: Mode,
     pub stretches: Vec<(SimTime, SimTime)>,
     pub truth: Truth,
+    /// Whether pulses that do not come say something: an event that is not logged did not happen, but a
+    /// look-up that nobody makes might have gone either way.
+    silence_counts: bool,
 }
 
 /// A verdict with its reason.
@@ -52,12 +55,17 @@ pub(super) type Judged = (Verdict, String);
 
 impl Signal {
     pub(super) fn level(mode: Mode, stretches: Vec<(SimTime, SimTime)>) -> Signal {
-        Signal { mode, stretches, truth: Truth::Level(Vec::new()) }
+        Signal { mode, stretches, truth: Truth::Level(Vec::new()), silence_counts: false }
     }
 
     pub(super) fn pulses(mode: Mode, stretches: Vec<(SimTime, SimTime)>) -> Signal {
         let truth = Truth::Pulses(vec![Pulses::default(); stretches.len()]);
-        Signal { mode, stretches, truth }
+        Signal { mode, stretches, truth, silence_counts: false }
+    }
+
+    /// Pulses of which none is news too.
+    pub(super) fn events(mode: Mode, stretches: Vec<(SimTime, SimTime)>) -> Signal {
+        Signal { silence_counts: true, ..Signal::pulses(mode, stretches) }
     }
 
     /// The truth at `now`, and until the next call.
@@ -113,6 +121,15 @@ impl Signal {
             }
             let judged = match &self.truth {
                 Truth::Level(changes) => judge_level(self.mode, changes, from, until, end),
+                Truth::Pulses(pulses) if self.silence_counts && pulses[i] == Pulses::default() => {
+                    match self.mode {
+                        Mode::Never => (Verdict::Pass, "not once".into()),
+                        Mode::Goal { .. } if until > end => {
+                            (Verdict::NotJudged, format!("the run ended before {until}"))
+                        }
+                        _ => (Verdict::Fail, "not once".into()),
+                    }
+                }
                 Truth::Pulses(pulses) => judge_pulses(self.mode, &pulses[i], until, end),
             };
             let open = match self.mode {
@@ -266,6 +283,21 @@ mod tests {
         signal.set(at(5), true);
         signal.set(at(5), false);
         assert_eq!(signal.judge(at(100)).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn an_event_that_never_comes_did_not_happen() {
+        let run = |mode, pulses: &[u64]| {
+            let mut signal = Signal::events(mode, vec![(at(10), at(20))]);
+            pulses.iter().for_each(|&t| signal.pulse(at(t), true));
+            signal.judge(at(1000)).0
+        };
+        let goal = Mode::Goal { stays: SimDuration::ZERO };
+        assert_eq!(run(Mode::Never, &[5, 25]), Verdict::Pass);
+        assert_eq!(run(Mode::Never, &[15]), Verdict::Fail);
+        assert_eq!(run(Mode::Reach, &[]), Verdict::Fail);
+        assert_eq!(run(goal, &[25]), Verdict::Fail);
+        assert_eq!(run(goal, &[15]), Verdict::Pass);
     }
 
     #[test]

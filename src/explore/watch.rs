@@ -48,6 +48,10 @@ struct ServerWatch {
     queue: Vec<(f64, f64)>,
     queue_full: u64,
     commits: u64,
+    notifications: u64,
+    pulls: u64,
+    records_pulled: u64,
+    versions: u64,
 }
 
 /// What watches a run.
@@ -336,7 +340,13 @@ impl Watch {
             Observation::Dropped { .. } => add("wins.dropped"),
             Observation::BurstAnswered { .. } => add("wins.burst_answered"),
             Observation::ChallengeBegan { .. } => add("wins.challenges"),
+            Observation::Notified { .. } => self.servers[s].1.notifications += 1,
+            Observation::Pulled { records, .. } => {
+                self.servers[s].1.pulls += 1;
+                self.servers[s].1.records_pulled += u64::from(records);
+            }
             Observation::VersionAssigned { owner, version, .. } => {
+                self.servers[s].1.versions += 1;
                 self.convergence.version_assigned(owner.0, version.0, at);
             }
             Observation::ReplicaApplied { owner, version, .. } => {
@@ -474,7 +484,16 @@ impl Watch {
             out.push(count(format!("server.{name}.queue_peak"), "requests", longest as f64));
             let full = watch.queue_full as f64;
             out.push(count(format!("server.{name}.queue_dropped"), "requests", full));
-            out.push(count(format!("server.{name}.commits"), "1", watch.commits as f64));
+            let counts = [
+                ("commits", "1", watch.commits),
+                ("notifications", "1", watch.notifications),
+                ("pulls", "1", watch.pulls),
+                ("records_pulled", "records", watch.records_pulled),
+                ("versions", "1", watch.versions),
+            ];
+            for (what, unit, n) in counts {
+                out.push(count(format!("server.{name}.{what}"), unit, n as f64));
+            }
         }
         let totals = world.net.totals();
         out.push(count("net.packets", "packets", totals.sent as f64));

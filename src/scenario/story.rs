@@ -369,6 +369,11 @@ pub enum StepKind {
         /// The record.
         record: RecordPlan,
     },
+    /// Starts a consistency check: all replicas are verified with their owners (Q154410).
+    CheckConsistency {
+        /// At this server.
+        server: HostRef,
+    },
     /// Stops the WINS service; the host stays on.
     StopWins(Vec<HostRef>),
     /// Starts the WINS service.

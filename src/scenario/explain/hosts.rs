@@ -70,6 +70,11 @@ fn service(words: &Words<'_>, wins: &WinsPlan, lines: &mut Vec<String>) {
     for mapping in &wins.statics {
         lines.push(format!("static {}", words.mapping(mapping)));
     }
+    if !wins.profile.persona_non_grata.is_empty() {
+        let owners: Vec<String> =
+            wins.profile.persona_non_grata.iter().map(|owner| words.named(*owner)).collect();
+        lines.push(format!("never pulls records of {}", owners.join(", ")));
+    }
     lines.extend(wins.static_files.iter().map(|file| format!("imports {}", file.path)));
     lines.extend(changes("", &wins.changed));
 }

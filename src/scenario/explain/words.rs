@@ -68,7 +68,7 @@ impl Words<'_> {
     }
 
     /// The host that has an address, or the address.
-    fn named(&self, address: Ipv4Addr) -> String {
+    pub(super) fn named(&self, address: Ipv4Addr) -> String {
         let host = self.plan.hosts.iter().find(|host| host.address == address);
         host.map_or_else(|| address.to_string(), |host| host.name.clone())
     }
@@ -292,6 +292,9 @@ impl Words<'_> {
             }
             StepKind::PutRecord { server, record } => {
                 format!("{}: put in: {}", self.host(*server), self.put_record(record))
+            }
+            StepKind::CheckConsistency { server } => {
+                format!("{} checks its replicas with their owners", self.host(*server))
             }
             StepKind::StopWins(hosts) => format!("WINS stopped on {}", self.hosts(hosts)),
             StepKind::StartWins(hosts) => format!("WINS started on {}", self.hosts(hosts)),

@@ -148,6 +148,7 @@ const STEP_KINDS: &[Key] = &[
     key("tombstone_record", Table(&RECORD), "Makes a record a tombstone, for every partner."),
     key("delete_owner", Table(&OWNER), "Deletes an owner and all its records on one server."),
     key("put_record", Table(&PUT_RECORD), "Puts a record into a database, as repair tools do."),
+    key("check_consistency", Table(&CHECK), "Starts a consistency check (Q154410)."),
     key("stop_wins", Hosts, "Stops the WINS service; the host stays on."),
     key("start_wins", Hosts, "Starts the WINS service."),
     key("roam", Table(&ROAM), "Moves hosts to another subnet."),
@@ -224,6 +225,7 @@ static PUT_RECORD: Spec = spec(
         key("member_owner", HostOrAddress, "Who registered them. Default: the owner."),
     ],
 );
+static CHECK: Spec = spec("a consistency check", &[must("server", Ref("WINS server"), "Where.")]);
 static ROAM: Spec = spec(
     "a move",
     &[

@@ -152,6 +152,7 @@ impl Build<'_> {
                 wins.changed.push(changed(&entry.key, &entry.node));
             }
         }
+        wins.profile.persona_non_grata = self.addresses_of(table.items("persona_non_grata"));
         if let Err(errors) = wins.profile.validate() {
             for error in errors {
                 let text = error.to_string();
@@ -204,7 +205,10 @@ impl Build<'_> {
             for host in self.partner(own, name) {
                 let mut plan = pull(host);
                 if let Some(entry) = entry {
-                    plan.interval = entry.parse("interval", values::interval).or(plan.interval);
+                    plan.interval = match entry.text("interval") {
+                        Some("none") => None,
+                        _ => entry.parse("interval", values::interval).or(plan.interval),
+                    };
                     plan.at = entry.parse("at", values::time_of_day);
                     plan.on_start = entry.switch("on_start").unwrap_or(true);
                     plan.high_precedence = entry.switch("high_precedence").unwrap_or(false);
@@ -463,6 +467,25 @@ fn set_wins(profile: &mut WinsProfile, key: &str, node: &Node) -> bool {
         "replica_beats_own" => profile.replica_beats_own = on,
         "merge_takes_ownership" => profile.merge_takes_ownership = on,
         "push_on_1c_tombstone" => profile.push_on_1c_tombstone = on,
+        "merge_keeps_version" => profile.merge_keeps_version = on,
+        "merge_always_takes_ownership" => profile.merge_always_takes_ownership = on,
+        "merged_groups_never_age" => profile.merged_groups_never_age = on,
+        "bad_replica_stops_pull" => profile.bad_replica_stops_pull = on,
+        "scavenge_raises_replicas" => profile.scavenge_raises_replicas = on,
+        "static_1c_merges" => profile.static_1c_merges = on,
+        "multihomed_replicas_stick" => profile.multihomed_replicas_stick = on,
+        "partners_max" => profile.partners_max = count as usize,
+        "owners_max" => profile.owners_max = count as usize,
+        "update_count_ignored" => profile.update_count_ignored = on,
+        "propagation_circulates" => profile.propagation_circulates = on,
+        "past_start_time_ignored" => profile.past_start_time_ignored = on,
+        "pulls_drift" => profile.pulls_drift = on,
+        "blank_start_time_is_error" => profile.blank_start_time_is_error = on,
+        "persona_unsorted" => profile.persona_unsorted = on,
+        "persona_members_pass" => profile.persona_members_pass = on,
+        "persona_max" => profile.persona_max = count as usize,
+        "empty_range_is_error" => profile.empty_range_is_error = on,
+        "release_1d_reaches_netbt" => profile.release_1d_reaches_netbt = on,
         "pull_retries" => profile.pull_retries = small,
         "consistency_check" => profile.consistency_check = Some(time),
         "verify_records_max" => profile.verify_records_max = small,

@@ -74,6 +74,7 @@ impl Build<'_> {
                 let (owner, _) = self.address_of(table.get("owner")?)?;
                 StepKind::DeleteOwner { server: server?, owner }
             }
+            "check_consistency" => StepKind::CheckConsistency { server: server? },
             "put_record" => {
                 let record = self.record(table, server);
                 StepKind::PutRecord { server: server?, record: record? }
