@@ -332,6 +332,7 @@ within = "2min"
 
 /// A full disk refuses what needs more room: rewriting what is there goes on. So it bites when the database
 /// has to grow, and for that many new names must come.
+// rule: database/full-disk
 #[test]
 fn full_disk_stops_the_service_until_there_is_room() {
     let story = r#"

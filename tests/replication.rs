@@ -312,6 +312,8 @@ fn nt40() -> WinsProfile {
     WinsProfile::new(WinsVersion::Nt40, 6)
 }
 
+// rule: trigger/interval, pull/range, pull/maximum-after, pull/closed, assoc/order
+// rule: replica/active-stamp
 #[test]
 fn a_name_reaches_the_partner_within_the_interval_and_not_before() {
     for profile in [w2k(), nt40()] {
@@ -330,6 +332,7 @@ fn a_name_reaches_the_partner_within_the_interval_and_not_before() {
     }
 }
 
+// rule: trigger/update-count, partner/update-count, assoc/turned, pull/notified
 #[test]
 fn twenty_changes_notify_at_once() {
     for profile in [w2k(), nt40()] {
@@ -343,9 +346,12 @@ fn twenty_changes_notify_at_once() {
         lan.register(0, name("HOST-19"), 19);
         lan.run_for(SimDuration::from_secs(10));
         assert!(lan.everywhere(name("HOST-0")) && lan.everywhere(name("HOST-19")));
+        let last = lan.servers[1].counters().last;
+        assert!(last.replication_network.is_some() && last.replication_periodic.is_none());
     }
 }
 
+// rule: pull/merge-maps, pull/maps, trigger/start-pull
 #[test]
 fn names_travel_through_a_chain_and_a_hub() {
     let chain: Vec<_> = (0..4).map(|n| (n, n + 1)).collect();
@@ -359,6 +365,7 @@ fn names_travel_through_a_chain_and_a_hub() {
     }
 }
 
+// rule: trigger/propagate, trigger/loop-stops, trigger/admin
 #[test]
 fn a_propagated_notification_runs_through_a_ring_and_stops() {
     let ring = [(0, 1), (1, 2), (2, 3), (3, 0)];
@@ -373,6 +380,7 @@ fn a_propagated_notification_runs_through_a_ring_and_stops() {
     assert_eq!(lan.sent, sent, "nothing goes round any more");
 }
 
+// rule: pull/states-sent
 #[test]
 fn a_release_is_seen_by_partners_only_when_it_has_become_a_tombstone() {
     let mut profile = w2k();
@@ -403,6 +411,7 @@ fn a_name_claimed_twice_stays_with_the_living_holder() {
     assert_eq!(lan.holds(1, name("TWICE")), [client(2)]);
 }
 
+// rule: conflict/merge/sp4, conflict/merge/only-additions
 #[test]
 fn domain_controllers_of_all_sites_are_joined() {
     let controllers = NetbiosName::new("DOM", Suffix::DOMAIN_CONTROLLERS).unwrap();
@@ -439,6 +448,7 @@ fn chain_of_controllers(profile: &WinsProfile) -> (Vec<Ipv4Addr>, u64) {
     (lan.holds(2, controllers), middle(&lan) - before)
 }
 
+// rule: conflict/merge/before-sp4
 #[test]
 fn a_list_that_grows_by_a_replica_travels_on_from_nt351_sp4() {
     let nt351 = |service_pack| WinsProfile::new(WinsVersion::Nt351, service_pack);
@@ -455,6 +465,7 @@ fn a_list_is_taken_over_for_ever_only_with_the_fault() {
     assert!(moved >= 4, "Q190506: the middle one's version moved {moved} times");
 }
 
+// rule: peer/stranger-pull, partner/only-configured, partner/one-sided, assoc/reopen
 #[test]
 fn strangers_are_refused_and_a_dead_partner_is_retried() {
     let mut lan = Lan::new(2, &[(0, 1)], &w2k());
@@ -479,6 +490,7 @@ fn strangers_are_refused_and_a_dead_partner_is_retried() {
     assert_eq!(lan.holds(1, name("LATE")), [client(1)]);
 }
 
+// rule: pull/own-records, pull/self-higher, backup/own-records, conflict/order/never-own
 #[test]
 fn an_emptied_server_gets_its_own_records_back_and_counts_on() {
     let mut lan = Lan::new(2, &[(0, 1)], &w2k());

@@ -47,6 +47,11 @@ fn name_service_messages_are_the_golden_bytes() {
     }
 }
 
+// rule: repl-wire/header, repl-wire/reserved-bits, repl-wire/replication
+// rule: repl-wire/notification-propagate, repl-wire/notification-persistent
+// rule: repl-wire/notification-persistent-propagate, repl-wire/owner-record, repl-wire/name
+// rule: repl-wire/padding, repl-wire/flags, repl-wire/group, repl-wire/version
+// rule: repl-wire/one-address, repl-wire/member-list, repl-wire/trailer, repl-wire/1b-exchange
 #[test]
 fn replication_messages_are_the_golden_bytes() {
     for (file, message) in samples::replication() {
@@ -165,6 +170,7 @@ fn a_name_given_in_full_stays_in_full() {
     assert_eq!(encoded(&packet), full);
 }
 
+// rule: repl-wire/raise-version
 #[test]
 fn trailing_bytes_reserved_bits_and_unknown_codes_are_kept() {
     let mut bytes = samples::golden("positive_query_response");
@@ -347,6 +353,7 @@ fn a_reader_cuts_messages_out_of_pieces_of_any_size() {
     }
 }
 
+// rule: assoc/too-long
 #[test]
 fn a_reader_refuses_impossible_lengths_at_once() {
     let claim = |claimed: u32| {
@@ -363,4 +370,77 @@ fn a_reader_refuses_impossible_lengths_at_once() {
     assert_eq!(claim(12), Ok(false));
     assert_eq!(claim(11), Err(FrameError::TooShort { claimed: 11 }));
     assert_eq!(claim(0), Err(FrameError::TooShort { claimed: 0 }));
+}
+
+// rule: wire/header/response, wire/header/opcode, wire/header/authoritative, wire/header/truncated
+// rule: wire/header/recursion-desired, wire/header/recursion-available, wire/header/broadcast
+// rule: wire/header/rcode
+#[test]
+fn every_bit_of_the_flags_word_has_its_meaning() {
+    let word = Flags;
+    assert!(word(0x8000).is_response() && !word(0x7FFF).is_response());
+    let opcodes = [
+        (0, Opcode::Query),
+        (5, Opcode::Registration),
+        (6, Opcode::Release),
+        (7, Opcode::Wack),
+        (8, Opcode::Refresh),
+        (9, Opcode::RefreshAlternate),
+        (15, Opcode::MultihomedRegistration),
+    ];
+    for (code, opcode) in opcodes {
+        assert_eq!(word(code << 11).opcode(), opcode);
+        assert_eq!(word(code << 11 | 0x87FF).opcode(), opcode, "the other bits do not matter");
+    }
+    assert!(word(0x0010).broadcast() && !word(0xFFEF).broadcast());
+    assert_eq!(word(0xFFF6).rcode(), Rcode::Active);
+    // The words of the messages on the wire, bit by bit: response, authoritative, truncated, recursion
+    // desired and available, broadcast.
+    let bits = |file: &str| {
+        let (_, flags) = name_service::peek(&name_service_bytes(file)).unwrap();
+        [0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0010].map(|bit| flags.0 & bit != 0)
+    };
+    assert_eq!(bits("registration_request"), [false, false, false, true, false, false]);
+    assert_eq!(bits("registration_request_broadcast"), [false, false, false, true, false, true]);
+    assert_eq!(bits("positive_registration_response"), [true, true, false, true, true, false]);
+    assert_eq!(bits("wack"), [true, true, false, false, false, false]);
+    assert_eq!(bits("end_node_challenge"), [true, true, false, true, false, false]);
+}
+
+// rule: wire/rcode/fmt-err, wire/rcode/imp-err, wire/rcode/cft-err
+#[test]
+fn result_codes_are_those_of_the_rfc() {
+    let codes = [
+        (0, Rcode::Ok),
+        (1, Rcode::FormatError),
+        (2, Rcode::ServerFailure),
+        (3, Rcode::NameError),
+        (4, Rcode::Unsupported),
+        (5, Rcode::Refused),
+        (6, Rcode::Active),
+        (7, Rcode::Conflict),
+    ];
+    for (code, name) in codes {
+        assert_eq!((Rcode::from_code(code), name.code()), (name, code));
+    }
+    let (_, demand) = name_service::peek(&name_service_bytes("conflict_demand")).unwrap();
+    assert_eq!(demand.rcode(), Rcode::Conflict, "only the conflict demand carries it");
+}
+
+// rule: wire/nb-flags
+#[test]
+fn nb_flags_hold_the_group_bit_and_the_node_type() {
+    for (bits, node) in
+        [(0x0000, NodeType::B), (0x2000, NodeType::P), (0x4000, NodeType::M), (0x6000, NodeType::H)]
+    {
+        assert_eq!(NbFlags::new(false, node).0, bits);
+        assert_eq!(NbFlags::new(true, node).0, bits | 0x8000);
+        assert_eq!((NbFlags(bits | 0x1FFF).node_type(), NbFlags(bits).is_group()), (node, false));
+    }
+}
+
+// rule: wire/udp-137
+#[test]
+fn names_are_served_on_port_137() {
+    assert_eq!(name_service::PORT, 137);
 }

@@ -134,7 +134,7 @@ mod tests {
         WinsProfile { persona_non_grata, ..WinsProfile::new(version, sp) }
     }
 
-    // rule: replication/persona-non-grata
+    // rule: partner/persona-non-grata
     #[test]
     fn banned_owners_are_not_wanted_and_a_list_of_wanted_ones_bans_the_others() {
         let mut profile = with(WinsVersion::W2k3, 0, &[7, 3, 5]);
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!([3, 4].map(|n| wanted(&profile, n)), [true, false], "the other list is off");
     }
 
-    // rule: replication/persona-unsorted
+    // rule: partner/persona-non-grata
     #[test]
     fn the_fault_of_the_unsorted_list_lets_banned_owners_through() {
         let wanted = |list: &[u8], n| owner_wanted(&with(WinsVersion::Nt40, 6, list), Owner(ip(n)));
@@ -156,7 +156,7 @@ mod tests {
         assert!(!owner_wanted(&fixed, Owner(ip(7))));
     }
 
-    // rule: replication/persona-too-many
+    // rule: partner/persona-non-grata
     #[test]
     fn a_long_list_keeps_old_servers_from_starting() {
         let many: Vec<u8> = (1..=100).collect();

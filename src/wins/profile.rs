@@ -633,4 +633,165 @@ mod tests {
             ]
         );
     }
+
+    // rule: timer/renewal/defaults, timer/extinction/defaults, timer/timeout/defaults
+    // rule: timer/verify/default, timer/extinction/w2k
+    #[test]
+    fn timers_of_every_version() {
+        use WinsVersion::*;
+        for (version, renewal, interval, timeout) in [
+            (Nt35, 96, 96, 96),
+            (Nt351, 96, 96, 96),
+            (Nt40, 144, 144, 144),
+            (W2k, 144, 96, 144),
+            (W2k3, 144, 96, 144),
+        ] {
+            let profile = WinsProfile::new(version, 0);
+            assert_eq!(profile.renewal_interval, hours(renewal), "{version:?}");
+            assert_eq!(profile.extinction_interval, hours(interval), "{version:?}");
+            assert_eq!(profile.extinction_timeout, hours(timeout), "{version:?}");
+            assert_eq!(profile.verification_interval, hours(576), "{version:?}");
+        }
+        // Windows 2000 replaces what is too small; the timeout is never below renewal there.
+        let small = WinsProfile {
+            renewal_interval: hours(48),
+            extinction_interval: SimDuration::ZERO,
+            extinction_timeout: hours(30),
+            ..WinsProfile::new(W2k, 0)
+        };
+        let (fitted, events) = small.fitted(SimDuration::ZERO);
+        assert_eq!((fitted.extinction_interval, fitted.extinction_timeout), (hours(48), hours(48)));
+        let interval = WinsEvent::ExtinctionIntervalAdjusted;
+        assert_eq!(events, [interval, WinsEvent::ExtinctionTimeoutAdjusted]);
+        let numbers = [Nt35, Nt40].map(|version| events[0].number(version));
+        assert_eq!(numbers, [Some(4137), Some(4150)]);
+        // In NT the extinction interval is never below renewal.
+        let small = WinsProfile { extinction_interval: hours(100), ..WinsProfile::default() };
+        let (fitted, events) = small.fitted(SimDuration::ZERO);
+        assert_eq!((fitted.extinction_interval, events), (hours(144), vec![interval]));
+    }
+
+    /// Whether a profile of NT 4.0 with this change is accepted.
+    fn valid(change: impl Fn(&mut WinsProfile)) -> bool {
+        let mut profile = WinsProfile::default();
+        change(&mut profile);
+        profile.validate().is_ok()
+    }
+
+    // rule: timer/renewal/limits, timer/extinction/limits, timer/timeout/limits
+    // rule: timer/verify/limits, timer/check/limits, check/max-records
+    #[test]
+    fn every_timer_has_its_limits() {
+        let secs = SimDuration::from_secs;
+        let renewal = |value| {
+            valid(|p| {
+                p.version = WinsVersion::W2k;
+                p.renewal_interval = value;
+            })
+        };
+        assert_eq!(
+            [2399, 2400, 0x7FFF_FFFF, 0x8000_0000].map(|s| renewal(secs(s))),
+            [false, true, true, false]
+        );
+        let interval = |renewal, value| {
+            valid(|p| {
+                p.renewal_interval = renewal;
+                p.extinction_interval = value;
+                p.verification_interval = hours(3000);
+            })
+        };
+        let short = SimDuration::from_mins(40);
+        assert!(!interval(short, secs(4799)) && interval(short, secs(4800)));
+        assert!(!interval(hours(144), hours(143)) && interval(hours(144), hours(999)));
+        assert!(!interval(hours(144), hours(1000)));
+        let timeout = |value| valid(|p| p.extinction_timeout = value);
+        assert_eq!([23, 24, 999, 1000].map(|h| timeout(hours(h))), [false, true, true, false]);
+        let verify = |value| valid(|p| p.verification_interval = value);
+        let most = secs(9999 * 3600 + 59 * 60 + 59);
+        assert!(!verify(hours(575)) && verify(hours(576)));
+        assert!(verify(most) && !verify(most + secs(1)));
+        // Three extinction intervals, where that is more.
+        let three = |value| {
+            valid(|p| {
+                p.extinction_interval = hours(200);
+                p.verification_interval = value;
+            })
+        };
+        assert!(!three(hours(599)) && three(hours(600)));
+        let check = |every, records| {
+            valid(|p| {
+                p.consistency_check = Some(every);
+                p.verify_records_max = records;
+            })
+        };
+        assert!(!check(secs(21_599), 30_000) && check(secs(21_600), 30_000));
+        assert!(!check(hours(24), 999) && check(hours(24), 1000));
+        let mut fitted = WinsProfile {
+            consistency_check: Some(hours(24)),
+            verify_records_max: 10,
+            ..WinsProfile::default()
+        };
+        assert!(fitted.fit_check_maximum() && fitted.verify_records_max == 1000);
+        assert!(!fitted.fit_check_maximum());
+    }
+
+    // rule: timer/multicast, partner/multicast-interval, partner/multicast-ttl
+    #[test]
+    fn multicast_announcements_have_their_limits() {
+        let multicast = |interval, ttl| {
+            let interval = SimDuration::from_secs(interval);
+            valid(|p| p.multicast = Some(MulticastSettings { interval, ttl }))
+        };
+        assert!(multicast(2400, 6) && !multicast(2399, 6));
+        assert_eq!([0, 1, 34, 35].map(|ttl| multicast(2400, ttl)), [false, true, true, false]);
+    }
+
+    // rule: timer/zero
+    #[test]
+    fn an_interval_of_zero_is_refused_where_time_must_pass() {
+        let zero = SimDuration::ZERO;
+        let profile = WinsProfile {
+            renewal_interval: zero,
+            extinction_interval: zero,
+            extinction_timeout: zero,
+            verification_interval: zero,
+            scavenge_every: Some(zero),
+            scavenge_pause: zero,
+            challenge_interval: zero,
+            consistency_check: Some(zero),
+            scavenge_chunk: 0,
+            challenge_tries: 0,
+            burst_rung: 0,
+            ..WinsProfile::default()
+        };
+        let errors = profile.validate().unwrap_err();
+        let fields: Vec<String> =
+            errors.iter().map(|e| e.to_string().split(' ').next().unwrap().to_string()).collect();
+        assert_eq!(
+            fields,
+            [
+                "renewal_interval",
+                "extinction_interval",
+                "extinction_timeout",
+                "verification_interval",
+                "scavenge_every",
+                "scavenge_pause",
+                "challenge_interval",
+                "consistency_check",
+                "burst_rung",
+                "challenge_tries",
+                "scavenge_chunk",
+            ]
+        );
+    }
+
+    // rule: version/owner-limit
+    #[test]
+    fn owners_known_at_most_by_version() {
+        use WinsVersion::*;
+        let limit = |version, pack| WinsProfile::new(version, pack).owners_max;
+        assert_eq!([limit(Nt35, 0), limit(Nt35, 2), limit(Nt351, 0)], [25, 100, 100]);
+        assert_eq!([limit(Nt40, 0), limit(Nt40, 1), limit(Nt40, 4)], [100, 255, 255]);
+        assert_eq!([limit(Nt40, 5), limit(W2k, 0), limit(W2k3, 0)], [usize::MAX; 3]);
+    }
 }

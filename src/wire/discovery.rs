@@ -79,7 +79,7 @@ impl Announcement {
 mod tests {
     use super::*;
 
-    // rule: discovery/layout
+    // rule: repl-wire/discovery-signature, repl-wire/discovery-opcode, repl-wire/discovery-list
     #[test]
     fn announcements_are_little_endian_but_for_their_addresses() {
         let announcement = Announcement {
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(Announcement::decode(&bytes), Ok(announcement));
     }
 
-    // rule: discovery/layout
+    // rule: repl-wire/discovery-signature, repl-wire/discovery-opcode, repl-wire/discovery-list
     #[test]
     fn odd_announcements_are_taken_as_windows_takes_them() {
         let base = [0xCD, 0xAB, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1];

@@ -84,6 +84,7 @@ fn demands(rig: &mut Rig, from: Ipv4Addr, about: NetbiosName, release: bool, bro
     });
 }
 
+// rule: challenge/demand-effect, client/conflict
 #[test]
 fn demands_take_a_name_away() {
     for (release, broadcast) in [(true, true), (true, false), (false, true), (false, false)] {

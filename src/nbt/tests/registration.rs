@@ -90,6 +90,7 @@ fn an_m_node_claims_both_ways_and_a_p_node_never_broadcasts() {
     assert!(p.sent.iter().all(|sent| sent.to.is_some()));
 }
 
+// rule: client/retry
 #[test]
 fn silent_servers_get_three_tries_each_then_the_subnet_then_a_retry() {
     let dead = [(PRIMARY, Does::Nothing), (SECONDARY, Does::Nothing)];
@@ -108,6 +109,7 @@ fn silent_servers_get_three_tries_each_then_the_subnet_then_a_retry() {
     assert_eq!(rig.state(name("FILES")), by(PRIMARY));
 }
 
+// rule: client/failed-registration
 #[test]
 fn after_a_grant_a_lost_claim_is_retried_with_the_sweep() {
     let mut rig = one_name(NbtProfile::nt40(6), NodeType::H, &[(PRIMARY, FINE)]);
@@ -118,6 +120,7 @@ fn after_a_grant_a_lost_claim_is_retried_with_the_sweep() {
     assert_eq!(rig.client.next_deadline(), Some(at(6_750 + 10 * MINUTE)));
 }
 
+// rule: client/conflict
 #[test]
 fn a_refusal_is_a_conflict_with_an_event() {
     let mut rig = one_name(NbtProfile::nt40(6), NodeType::H, &[(PRIMARY, Does::Refuses)]);
@@ -157,6 +160,7 @@ fn wack_stops_the_retry_timer() {
     assert_eq!((rig.sent.len(), rig.state(name("FILES"))), (2, by(PRIMARY)));
 }
 
+// rule: client/half-ttl, client/first-refresh
 #[test]
 fn names_are_refreshed_together_at_half_their_time_to_live() {
     let mut rig = booted(NbtProfile::nt40(6), NodeType::H, &[(PRIMARY, FINE)]);
@@ -170,6 +174,7 @@ fn names_are_refreshed_together_at_half_their_time_to_live() {
     assert_eq!(rig.client.next_deadline(), Some(at(2 * HALF_TTL)));
 }
 
+// rule: ttl/client-floor, client/smallest-ttl
 #[test]
 fn a_time_to_live_has_a_floor_and_the_lowest_rules() {
     let mut rig = one_name(NbtProfile::nt40(6), NodeType::P, &[(PRIMARY, Does::Grants(10))]);
@@ -181,6 +186,7 @@ fn a_time_to_live_has_a_floor_and_the_lowest_rules() {
     assert_eq!(rig.client.next_deadline(), Some(at(150_000 + HALF_TTL)));
 }
 
+// rule: client/fail-over
 #[test]
 fn failover_probes_six_times_and_then_waits_for_the_refresh() {
     let servers = [(PRIMARY, Does::Nothing), (SECONDARY, FINE)];
@@ -254,6 +260,7 @@ fn windows_2000_asks_one_server_for_an_hour_then_the_other() {
     assert_eq!(rig.state(name("FILES")), BY_BROADCAST);
 }
 
+// rule: client/shutdown
 #[test]
 fn shutdown_releases_what_the_version_releases() {
     for (profile, released) in
@@ -287,6 +294,7 @@ fn a_release_nobody_answers_counts_as_done() {
     assert_eq!(h.told.last(), Some(&(at(6_750), NbtOutput::Stopped)));
 }
 
+// rule: client/release-refresh
 #[test]
 fn release_refresh_releases_everywhere_and_registers_again_not_too_often() {
     let mut rig = one_name(NbtProfile::nt40(6), NodeType::H, &[(PRIMARY, FINE), (SECONDARY, FINE)]);
@@ -328,6 +336,7 @@ fn names_are_counted_and_users_come_and_go() {
     assert_eq!(rig.client.owned_names().count(), 0);
 }
 
+// rule: member/one-per-request
 #[test]
 fn a_multihomed_host_claims_one_address_a_packet() {
     let profile = NbtProfile::nt40(6);

@@ -34,6 +34,7 @@ fn after_all_servers_were_silent_only_the_subnet_is_asked_for_a_while() {
     assert_eq!(rig.resolve(name("B")), (0, None, Answered::Nobody));
 }
 
+// rule: client/35-secondary
 #[test]
 fn a_no_sends_the_query_on_as_the_version_does() {
     let both = [(PRIMARY, Does::Grants(DAYS_6)), (SECONDARY, Does::Grants(DAYS_6))];

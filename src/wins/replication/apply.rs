@@ -392,3 +392,7 @@ fn demand_release(core: &mut Core, stored: &NameRecord, unless: Option<&NameReco
         });
     }
 }
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -121,6 +121,11 @@ fn check(version: WinsVersion, pack: u8, owner: Owner, columns: &Columns) {
 }
 
 // rule: conflict/replica/*
+// rule: conflict/nt35/replica-t, conflict/nt35/replica-a-t, conflict/nt35/replica-a-a
+// rule: conflict/nt35/special-inactive, conflict/nt35/special-a-t, conflict/nt35/special-a-a
+// rule: conflict/nt35/multihomed-inactive, conflict/nt35/multihomed-tombstone
+// rule: conflict/challenge/replica-tombstone, conflict/no-challenge-between-replicas
+// rule: conflict/nt35/group-unique
 #[test]
 fn every_cell_against_a_replica() {
     check(WinsVersion::W2k3, 0, A, &REPLICA_W2K3);
@@ -129,6 +134,7 @@ fn every_cell_against_a_replica() {
 }
 
 // rule: conflict/own/*
+// rule: conflict/nt35/own-inactive, conflict/nt35/own-a-t, conflict/nt35/group-unique
 #[test]
 fn every_cell_against_our_own_record() {
     check(WinsVersion::W2k3, 0, OWN, &OWN_W2K3);
@@ -136,6 +142,7 @@ fn every_cell_against_our_own_record() {
     check(WinsVersion::Nt351, 2, OWN, &OWN_351);
 }
 
+// rule: conflict/nt35/multihomed-sticks, conflict/merge/sp5, trigger/1c-tombstone
 #[test]
 fn faults_of_old_versions_differ_in_exactly_their_cells() {
     let decision = |version, pack, stored: &NameRecord, code| {
@@ -151,6 +158,7 @@ fn faults_of_old_versions_differ_in_exactly_their_cells() {
     assert_eq!(decision(WinsVersion::Nt40, 5, &group, "ST"), Decision::KeepNewVersionPush);
 }
 
+// rule: conflict/order/same-owner, conflict/order/never-own, conflict/order/new
 #[test]
 fn the_same_owner_always_replaces_and_ourselves_never() {
     let rules = ConflictRules::of(&WinsProfile::default());
@@ -170,6 +178,9 @@ fn the_same_owner_always_replaces_and_ourselves_never() {
     assert_eq!(decide(&rules, false, OWN, None, &record("UT", B, &[])), Decision::Replace);
 }
 
+// rule: conflict/static/group-unique, conflict/static/held-unique, conflict/static/dynamic-static
+// rule: conflict/static/both, conflict/static/multihomed, conflict/static/group
+// rule: conflict/static/user-group, conflict/static/1c-merges-35, conflict/static/1c-bug-sp4
 #[test]
 fn statics() {
     let rules = ConflictRules::of(&WinsProfile::default());
@@ -218,6 +229,7 @@ fn statics() {
     }
 }
 
+// rule: conflict/challenge/c3, conflict/challenge/c5-multihomed
 #[test]
 fn only_members_that_the_replica_does_not_account_for_are_challenged() {
     let host = |n| Ipv4Addr::new(10, 1, 1, n);
@@ -231,6 +243,8 @@ fn only_members_that_the_replica_does_not_account_for_are_challenged() {
     assert_eq!(asked(&several, &record("MA", X, &[(9, X)])), [host(1), host(2)]);
 }
 
+// rule: conflict/challenge/silent, conflict/challenge/lacks-incoming, conflict/challenge/both
+// rule: conflict/challenge/not-ours
 #[test]
 fn answers_to_a_challenge() {
     let rules = |version| ConflictRules::of(&WinsProfile::new(version, 0));
@@ -248,6 +262,11 @@ fn answers_to_a_challenge() {
     assert_eq!(verdict(W2k3, Some(&[host(2)])), Keep { demand: true });
 }
 
+// rule: conflict/merge/contained, conflict/merge/empty-with-members
+// rule: conflict/merge/empty-without-members, conflict/merge/other-owners, conflict/merge/union
+// rule: conflict/merge/only-additions, conflict/merge/changed, conflict/merge/ours-or-empty
+// rule: conflict/merge/before-sp4, conflict/merge/example-disjoint, conflict/merge/example-moved
+// rule: conflict/merge/example-left, conflict/merge/example-nothing
 #[test]
 fn special_groups_merge_as_the_table_says() {
     let (b3, b4, a3, a4) = ((13, B), (14, B), (3, A), (4, A));
@@ -273,6 +292,7 @@ fn special_groups_merge_as_the_table_says() {
     assert_eq!(early, joined(&[a3, b3], MergedOwner::Stored));
 }
 
+// rule: list-1c/full-replica
 #[test]
 fn a_full_list_takes_no_further_members() {
     let many: Vec<_> = (1..=25).map(|n| (n, A)).collect();

@@ -286,6 +286,7 @@ impl Replication {
         out: &mut Outbox<WinsOutput>,
     ) {
         let ctx = &mut Ctx { core, now, out };
+        ctx.core.counters.last.replication_admin = Some(now.wall);
         let wanted = |p: &&Partner| p.pull.is_some() && partner.is_none_or(|one| one == p.address);
         let from = self.partners.iter().filter(wanted).map(|p| p.address).collect();
         self.enqueue_standard(from);

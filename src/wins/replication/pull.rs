@@ -386,6 +386,9 @@ impl Replication {
             Some(stream) => self.finish(stream, ctx),
             None => self.close_unless_kept(ctx),
         }
+        if matches!(job.kind, JobKind::Notified { .. }) {
+            ctx.core.counters.last.replication_network = Some(ctx.now.wall);
+        }
         match job.kind {
             JobKind::Standard => {
                 self.reschedule_drifting(ctx);

@@ -77,6 +77,9 @@ impl Replication {
                 due.push(partner.address);
             }
         }
+        if !due.is_empty() {
+            ctx.core.counters.last.replication_periodic = Some(ctx.now.wall);
+        }
         self.enqueue_standard(due);
     }
 
@@ -133,7 +136,7 @@ mod tests {
         first_pull(&pull, &WinsProfile::new(WinsVersion::Nt40, sp), hours(now))
     }
 
-    // rule: replication/start-time
+    // rule: partner/start-time
     #[test]
     fn a_start_time_ahead_counts_and_a_past_one_sets_the_phase_from_sp4_on() {
         for sp in [3, 4] {
@@ -148,7 +151,7 @@ mod tests {
         assert_eq!(wait(4, Some(2), None, 10), None);
     }
 
-    // rule: replication/blank-interval
+    // rule: partner/pull-interval
     #[test]
     fn a_blank_interval_or_one_of_zero_pulls_only_at_start() {
         for interval in [None, Some(0)] {

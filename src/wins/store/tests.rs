@@ -96,6 +96,7 @@ fn what_was_committed_is_loaded_and_nothing_else() {
     assert_eq!(loaded, expected);
 }
 
+// rule: database/format
 #[test]
 fn foreign_and_other_files_are_refused_by_name() {
     let text = Memory(Arc::new(Mutex::new(b"[subnet]\nnorth = ...".to_vec())));

@@ -9,7 +9,9 @@ mod registrations;
 mod releases;
 mod scavenging;
 mod service;
+mod service_life;
 mod static_mappings;
+mod suffixes;
 
 use super::record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, VersionId};
 use super::*;
@@ -62,6 +64,8 @@ struct Bench {
     sent: Vec<Sent>,
     seen: Vec<Observation>,
     stored: Vec<StoreOp>,
+    backups: Vec<(SimTime, BackupReason)>,
+    connects: Vec<(SimTime, StreamId, Ipv4Addr)>,
     tickets: u64,
     /// Whether the disk makes everything durable at once.
     disk_works: bool,
@@ -86,6 +90,8 @@ impl Bench {
             sent: Vec::new(),
             seen: Vec::new(),
             stored: Vec::new(),
+            backups: Vec::new(),
+            connects: Vec::new(),
             tickets: 0,
             disk_works: true,
             last_id: 0,
@@ -106,6 +112,10 @@ impl Bench {
                     let bytes = out.bytes(bytes).to_vec();
                     self.sent.push(Sent { time: self.now.time, to, bytes, after_commit });
                 }
+                WinsOutput::Connect { stream, to } => {
+                    self.connects.push((self.now.time, stream, *to.ip()));
+                }
+                WinsOutput::Backup(reason) => self.backups.push((self.now.time, reason)),
                 WinsOutput::Observe(observation) => self.seen.push(observation),
                 WinsOutput::Store(op) => {
                     self.tickets += 1;

@@ -140,3 +140,55 @@ fn lapsed_members_are_hidden_only_if_they_are_ours() {
     assert_eq!(hosts(bench.query("D#1C")), [1]);
     assert_eq!(bench.query("E#1C"), None);
 }
+
+// rule: list-1c/order-1b-member
+#[test]
+fn the_local_member_that_is_the_domain_master_is_the_first_of_all() {
+    let mut bench = Bench::new(WinsProfile { prepend_1b: false, ..nt40() });
+    bench.seed("D#1C", (InternetGroup, Active, Dynamic), OTHER, &[host(1), host(2)]);
+    for n in [5, 4, 3] {
+        bench.register(n, "D#1C", InternetGroup);
+    }
+    assert_eq!(hosts(bench.query("D#1C")), [5, 4, 3, 1, 2]);
+    bench.register(4, "D#1B", Unique);
+    assert_eq!(hosts(bench.query("D#1C")), [4, 5, 3, 1, 2]);
+    // A member of another server is none of ours, even as the holder of the 1B name.
+    bench.release(4, "D#1B", false);
+    bench.register(2, "D#1B", Unique);
+    assert_eq!(hosts(bench.query("D#1C")), [5, 4, 3, 1, 2]);
+}
+
+// rule: list-1c/order-precedence
+#[test]
+fn members_of_a_preferred_partner_come_before_those_of_others() {
+    let preferred = Ipv4Addr::new(10, 9, 9, 3);
+    let mut partner = Partner::both_ways(preferred, SimDuration::from_hours(1));
+    partner.pull.as_mut().unwrap().members_first = true;
+    let plain = Partner::both_ways(OTHER, SimDuration::from_hours(1));
+    let mut bench = Bench::new(nt40());
+    bench.server.replication = replication::Replication::new(vec![plain, partner]);
+    bench.seed("D#1C", (InternetGroup, Active, Dynamic), OTHER, &[host(1), host(2)]);
+    let mut record = bench.get("D#1C").unwrap().clone();
+    let stamp = record.stamp;
+    record.members.push(Member { address: host(3), owner: Owner(preferred), stamp });
+    record.members.push(Member { address: host(4), owner: Owner(OWN), stamp });
+    bench.server.core.put(record, &mut Outbox::default());
+    assert_eq!(hosts(bench.query("D#1C")), [4, 3, 1, 2]);
+}
+
+// rule: list-1c/no-subnet-sort
+#[test]
+fn the_order_is_the_same_for_every_asker() {
+    let mut bench = Bench::new(nt40());
+    let far = Ipv4Addr::new(172, 16, 0, 9);
+    bench.seed("D#1C", (InternetGroup, Active, Dynamic), OWN, &[far, host(2)]);
+    let mut bytes = Vec::new();
+    compose::query(5, &name("D#1C"), &ScopeId::none(), false, &mut bytes);
+    for asker in [host(3), Ipv4Addr::new(172, 16, 0, 10)] {
+        let before = bench.sent.len();
+        assert_eq!(bench.request(asker, &bytes), Reply::Positive);
+        let packet = NamePacket::decode(&bench.sent[before].bytes).unwrap();
+        let list: Vec<Ipv4Addr> = packet.answer.unwrap().entries().map(|e| e.address).collect();
+        assert_eq!(list, [far, host(2)]);
+    }
+}

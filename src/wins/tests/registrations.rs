@@ -79,6 +79,7 @@ fn static_unique_and_multihomed_refuse_without_a_challenge() {
 }
 
 // rule: register/static-migrates, static/migrate-own-names
+// rule: static/migrate-on
 #[test]
 fn static_unique_with_migrate_on_is_challenged_and_becomes_dynamic() {
     let profile = WinsProfile { migrate_on: true, ..nt40() };
@@ -450,4 +451,76 @@ fn burst_answers_climb_the_ladder_and_wrap() {
     let expected = [Some(300), Some(300), Some(600), Some(3000), Some(300), Some(1500), None];
     assert_eq!(ladder, expected);
     assert!(bench.get("A").is_none(), "an early answer stores nothing");
+}
+
+// rule: member/fields
+#[test]
+fn each_member_has_its_address_its_server_and_its_own_stamp() {
+    let mut bench = domain(2);
+    bench.seed("E#1C", (InternetGroup, Active, Dynamic), OTHER, &[host(9)]);
+    bench.register(1, "E#1C", InternetGroup);
+    let stored = bench.get("D#1C").unwrap().members.as_slice().to_vec();
+    let second = SimDuration::from_secs(1);
+    assert_eq!((stored[0].address, stored[1].address), (host(1), host(2)));
+    assert_eq!(stored[0].stamp + second, stored[1].stamp, "registered a second apart");
+    let owners: Vec<Owner> =
+        bench.get("E#1C").unwrap().members.as_slice().iter().map(|m| m.owner).collect();
+    assert_eq!(owners, [Owner(OTHER), Owner(OWN)]);
+}
+
+// rule: member/one-per-request
+#[test]
+fn a_multihomed_host_sends_its_addresses_one_by_one() {
+    let mut bench = Bench::new(nt40());
+    assert_eq!(bench.register(1, "A", Multihomed), Reply::Positive);
+    assert_eq!(bench.register(2, "A", Multihomed), Reply::Wack);
+    bench.holder_answers("A", Some(&[host(1), host(2)]));
+    assert_eq!(bench.query("A"), Some((false, vec![host(1), host(2)])));
+    // From then on each address is renewed by itself.
+    let before = bench.own_maximum();
+    assert_eq!(bench.refresh(2, "A", Multihomed), Reply::Positive);
+    assert_eq!(bench.own_maximum(), before);
+}
+
+// rule: register/bug-static-overwritten
+#[test]
+fn a_group_takes_the_address_of_a_static_unique_by_fault() {
+    let profile = WinsProfile { group_overwrites_static: true, ..nt40() };
+    let happened = row(profile, "A", (Unique, Active, Static), OWN, (Group, 2));
+    assert_eq!(happened, "Positive: static Unique Active own new [2]");
+}
+
+// rule: register/roaming-replica
+#[test]
+fn the_holder_known_by_a_replica_is_asked_and_then_the_name_is_ours() {
+    let mut bench = Bench::new(nt40());
+    bench.seed("ANNA#03", (Unique, Active, Dynamic), OTHER, &[host(1)]);
+    let before = bench.own_maximum();
+    assert_eq!(bench.register(2, "ANNA#03", Unique), Reply::Wack);
+    assert_eq!(bench.challenges(0)[0].1, host(1));
+    bench.wait(SimDuration::from_secs(4));
+    assert_eq!(bench.describe("ANNA#03", before), "Unique Active own new [2]");
+}
+
+// rule: version/new/address
+#[test]
+fn an_address_changed_by_a_refresh_has_a_new_version() {
+    let mut bench = Bench::new(nt40());
+    bench.register(1, "A", Unique);
+    let before = bench.own_maximum();
+    assert_eq!(bench.refresh(2, "A", Unique), Reply::Wack);
+    bench.holder_answers("A", None);
+    assert_eq!(bench.describe("A", before), "Unique Active own new renewed [2]");
+}
+
+// rule: challenge/slow-link
+#[test]
+fn a_holder_that_answers_too_late_has_lost_its_name() {
+    let mut bench = Bench::new(WinsProfile::new(WinsVersion::Nt40, 3));
+    bench.register(1, "A", Unique);
+    bench.register(2, "A", Unique);
+    bench.wait(SimDuration::from_millis(1600));
+    bench.holder_answers("A", Some(&[host(1)]));
+    assert!(bench.saw(WinsEvent::StrayChallengeAnswer));
+    assert_eq!(bench.query("A"), Some((false, vec![host(2)])));
 }

@@ -205,3 +205,97 @@ fn a_clock_step_moves_every_expiry() {
     bench.wait(HOUR * 71);
     assert_eq!(state(&bench, "A"), Some(Released));
 }
+
+// rule: scavenge/version-order, scavenge/progress, scavenge/events
+#[test]
+fn a_pass_goes_through_own_records_by_ascending_version() {
+    let mut bench = Bench::new(WinsProfile { scavenge_chunk: 2, ..nt40() });
+    for text in ["E", "D", "C", "B", "A"] {
+        bench.register(1, text, Unique);
+    }
+    // The first one is refreshed: its stamp is the latest, its version the lowest.
+    bench.wait(SimDuration::from_secs(1));
+    bench.refresh(1, "E", Unique);
+    bench.seen.clear();
+    bench.wait(HOUR * 288);
+    let released: Vec<String> = bench
+        .seen
+        .iter()
+        .filter_map(|seen| match seen {
+            Observation::State { name, after: Some(Released), .. } => Some(name.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(released, ["D<20>", "C<20>", "B<20>", "A<20>", "E<20>"]);
+    let ranges: Vec<(u64, u64)> = bench
+        .seen
+        .iter()
+        .filter_map(|seen| match seen {
+            Observation::RangeScavenged { first, last } => Some((first.0, last.0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ranges[..2], [(2, 3), (4, 5)]);
+    // What became a tombstone got its versions in the same order.
+    let version = |text: &str| bench.get(text).unwrap().version;
+    assert!(
+        version("D") < version("C") && version("B") < version("D"),
+        "B and A come with the next pass"
+    );
+    for event in [
+        WinsEvent::ScavengeStarted,
+        WinsEvent::RangeToScavenge,
+        WinsEvent::RangeScavenged,
+        WinsEvent::ScavengeOwnProgress,
+        WinsEvent::OwnScavenged,
+    ] {
+        assert!(bench.saw(event), "{event:?}");
+    }
+    assert!(!bench.saw(WinsEvent::ScavengeReplicaProgress));
+    bench.seed("R", (Unique, Tombstone, Dynamic), OTHER, &[host(1)]);
+    bench.wait(HOUR * 144);
+    assert!(
+        bench.saw(WinsEvent::ScavengeReplicaProgress) && bench.saw(WinsEvent::TombstonesScavenged)
+    );
+}
+
+// rule: scavenge/special-group
+#[test]
+fn an_own_special_group_past_its_stamp_is_released() {
+    let mut bench = Bench::new(nt40());
+    bench.register(1, "D#1C", InternetGroup);
+    bench.wait(HOUR * 143);
+    assert_eq!(state(&bench, "D#1C"), Some(Active));
+    bench.wait(HOUR);
+    assert_eq!(state(&bench, "D#1C"), Some(Released));
+}
+
+// rule: scavenge/manual
+#[test]
+fn what_an_administrator_asks_for_during_a_pass_waits_for_its_end() {
+    let profile = WinsProfile { scavenge_chunk: 2, ..WinsProfile::new(WinsVersion::W2k, 4) };
+    let mut bench = Bench::new(profile);
+    for n in 0..6 {
+        bench.seed(&format!("N{n}"), (Unique, Active, Dynamic), OWN, &[host(1)]);
+    }
+    bench.seed("R", (Unique, Active, Dynamic), OTHER, &[host(2)]);
+    bench.seed("T", (Unique, Tombstone, Dynamic), OTHER, &[host(3)]);
+    bench.wait(HOUR * 11);
+    let passes = |bench: &Bench| {
+        bench.seen.iter().filter(|seen| matches!(seen, Observation::Scavenged { .. })).count()
+    };
+    // Verification only: nothing else is touched.
+    bench.give(WinsInput::Operator(OperatorAction::VerifyNow));
+    bench.wait(SimDuration::from_secs(1));
+    assert_eq!((passes(&bench), state(&bench, "N0")), (1, Some(Active)));
+    let verified = Observation::Scavenged { released: 0, tombstoned: 0, deleted: 0, verified: 1 };
+    assert!(bench.seen.contains(&verified));
+    // A pass, and a forced one asked for before it has ended.
+    bench.give(WinsInput::Operator(OperatorAction::Scavenge { force: false }));
+    bench.give(WinsInput::Operator(OperatorAction::Scavenge { force: true }));
+    assert_eq!((state(&bench, "N0"), state(&bench, "N5")), (Some(Released), Some(Active)));
+    bench.wait(SimDuration::from_secs(1));
+    assert_eq!(passes(&bench), 3);
+    assert_eq!((state(&bench, "N5"), state(&bench, "T")), (Some(Released), None));
+    assert!(bench.saw(WinsEvent::TombstonesForced));
+}

@@ -169,3 +169,104 @@ fn replication_of_statics_needs_no_stamp() {
     assert_eq!(record.stamp, WallTime::NEVER);
     assert_eq!(record.members.as_slice()[0].stamp, WallTime::NEVER);
 }
+
+fn delete_member(bench: &mut Bench, text: &str, n: u8) {
+    let (name, scope, address) = (name(text), ScopeId::none(), host(n));
+    let action = OperatorAction::DeleteStaticMember { name, scope, address };
+    bench.give(WinsInput::Operator(action));
+}
+
+// rule: static/1c-delete-promotes
+#[test]
+fn a_deleted_member_of_a_static_group_leaves_the_others_static() {
+    let mut bench = Bench::new(nt40());
+    bench.register(1, "D#1C", InternetGroup);
+    add(&mut bench, "D", StaticType::DomainName, &[5]);
+    let before = bench.own_maximum();
+    delete_member(&mut bench, "D#1C", 5);
+    assert_eq!(bench.describe("D#1C", before), "static InternetGroup Active own new [1]");
+    delete_member(&mut bench, "D#1C", 9);
+    let (name, address) = (name("D#1C"), host(9));
+    let error = StaticError::NoSuchMember { name, address };
+    assert!(bench.seen.contains(&Observation::StaticRefused { error }));
+    delete_member(&mut bench, "D#1C", 1);
+    assert!(bench.get("D#1C").is_none(), "nobody is left");
+}
+
+// rule: static/multihomed-delete
+#[test]
+fn one_address_of_a_static_multihomed_record_stays_since_3_51_sp4() {
+    for (pack, expected) in [(3, vec![host(2)]), (4, vec![host(1), host(2)])] {
+        let mut bench = Bench::new(WinsProfile::new(WinsVersion::Nt351, pack));
+        add(&mut bench, "M", StaticType::Multihomed, &[1, 2]);
+        delete_member(&mut bench, "M", 1);
+        assert_eq!(bench.query("M"), Some((false, expected)), "SP{pack}");
+        let error = StaticError::NotOneByOne { name: name("M") };
+        assert_eq!(bench.seen.contains(&Observation::StaticRefused { error }), pack == 4);
+    }
+}
+
+// rule: static/own-only-listed
+#[test]
+fn the_list_of_static_mappings_shows_our_own() {
+    let mut bench = Bench::new(nt40());
+    add(&mut bench, "A", StaticType::Multihomed, &[1, 2]);
+    bench.seed("R", (Unique, Active, Static), OTHER, &[host(3)]);
+    bench.register(4, "B", Unique);
+    let listed: Vec<String> = bench.server.static_records().map(|r| r.name.to_string()).collect();
+    assert_eq!(listed, ["A<00>", "A<03>", "A<20>"]);
+    assert_eq!(bench.query("R"), Some((false, vec![host(3)])), "it is in the database");
+}
+
+// rule: version/new/static-edited
+#[test]
+fn an_edited_static_mapping_has_new_versions() {
+    let mut bench = Bench::new(nt40());
+    add(&mut bench, "A", StaticType::Unique, &[1]);
+    let before = bench.own_maximum();
+    add(&mut bench, "A", StaticType::Unique, &[2]);
+    assert_eq!(bench.describe("A", before), "static Unique Active own new [2]");
+    assert_eq!(bench.own_maximum().0, before.0 + 3, "one for each suffix");
+}
+
+// rule: static/scope
+#[test]
+fn a_query_with_a_scope_misses_a_static_mapping() {
+    let mut bench = Bench::new(nt40());
+    add(&mut bench, "A", StaticType::Unique, &[1]);
+    let (mut bytes, scope) = (Vec::new(), ScopeId::new(b"NORTH").unwrap());
+    compose::query(4, &name("A"), &scope, false, &mut bytes);
+    assert_eq!(bench.request(host(9), &bytes), Reply::Negative(Rcode::NameError));
+    assert_eq!(bench.query("A"), Some((false, vec![host(1)])));
+}
+
+// rule: static/import/long-name
+#[test]
+fn names_above_15_characters_are_skipped_unless_quoted() {
+    let mut bench = Bench::new(nt40());
+    import(
+        &mut bench,
+        "10.0.0.1 A_NAME_OF_TWENTY_1\n10.0.0.2 \"A_NAME_OF_15XXX\\0x20\"\n10.0.0.3 B\n",
+    );
+    assert!(bench.saw(WinsEvent::LmhostsNameSkipped));
+    assert_eq!(WinsEvent::LmhostsNameSkipped.number(WinsVersion::Nt35), Some(4278));
+    assert_eq!(bench.query("A_NAME_OF_15XXX"), Some((false, vec![host(2)])));
+    assert_eq!(bench.query("B"), Some((false, vec![host(3)])));
+    assert_eq!(bench.server.core().names.len(), 4, "20 of the quoted one, and three of B");
+}
+
+// rule: static/init
+#[test]
+fn a_file_loaded_again_at_each_start_brings_back_what_was_changed() {
+    let mut bench = Bench::new(nt40());
+    let file = "10.0.0.1 A\n10.0.0.2 B\n";
+    import(&mut bench, file);
+    let (deleted, scope) = (name("A"), ScopeId::none());
+    bench.give(WinsInput::Operator(OperatorAction::DeleteRecord { name: deleted, scope }));
+    assert_eq!(bench.query("A"), None);
+    bench.give(WinsInput::Stop);
+    bench.give(WinsInput::Start);
+    import(&mut bench, file);
+    assert_eq!(bench.query("A"), Some((false, vec![host(1)])));
+    assert_eq!(bench.server.core().names.len(), 6);
+}
