@@ -150,6 +150,11 @@ impl NameRecord {
     pub fn is_active(&self) -> bool {
         self.state == RecordState::Active
     }
+    /// Whether it is an active special group that nobody is left in: it behaves as released, so it is not
+    /// answered, not sent to partners, and gives way to any replica (seen of Windows Server 2003).
+    pub fn is_deserted(&self) -> bool {
+        self.kind == NameKind::InternetGroup && self.is_active() && self.members.is_empty()
+    }
     /// Whether an administrator entered it.
     pub fn is_static(&self) -> bool {
         self.origin == Origin::Static

@@ -99,7 +99,7 @@ impl NameRecord {
         let flags = reader.byte()?;
         let mut record = NameRecord {
             name,
-            scope: ScopeId::new(scope).map_err(|_| RecordBytesError::BadScope)?,
+            scope: ScopeId::replicated(scope).map_err(|_| RecordBytesError::BadScope)?,
             kind: NameKind::from_code(flags),
             state: RecordState::from_code(flags >> 2).ok_or(RecordBytesError::BadState)?,
             origin: if flags & 0x10 != 0 { Origin::Static } else { Origin::Dynamic },

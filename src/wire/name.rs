@@ -132,6 +132,14 @@ impl ScopeId {
         }
         Ok(ScopeId::of_text(text.into()))
     }
+    /// A scope as a partner replicates it: any text, since replication carries it whole and Windows takes labels
+    /// there that no name packet could hold.
+    pub fn replicated(text: &[u8]) -> Result<ScopeId, NameError> {
+        if text.len() > ScopeId::LEN_MAX {
+            return Err(NameError::BadScope(String::from_utf8_lossy(text).into_owned()));
+        }
+        Ok(ScopeId::of_text(text.into()))
+    }
     /// The text, without a leading dot.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |text| &text.0)
@@ -170,8 +178,11 @@ pub(super) mod first_level {
         }
         out.extend_from_slice(&plain[..=LETTERS]);
         for label in scope.as_bytes().split(|&b| b == b'.') {
-            out.push(label.len() as u8);
-            out.extend_from_slice(label);
+            // A replicated label that is too long is cut in pieces: no client holds such a name anyway.
+            for label in label.chunks(ScopeId::LABEL_MAX) {
+                out.push(label.len() as u8);
+                out.extend_from_slice(label);
+            }
         }
         out.push(0);
     }

@@ -97,7 +97,7 @@ pub(super) fn from_wire(
     let scope = wire.scope.as_bytes();
     let scope = match scope.len() {
         0..=ScopeId::STORED_MAX => wire.scope.clone(),
-        _ => ScopeId::new(&scope[..ScopeId::STORED_MAX]).ok()?,
+        _ => ScopeId::replicated(&scope[..ScopeId::STORED_MAX]).ok()?,
     };
     Some(NameRecord {
         name: wire.name,
@@ -166,7 +166,7 @@ pub(super) fn apply(
             keep_with_new_version(core, stored, &incoming, push, out)
         }
         Decision::Challenge => {
-            let addresses = super::conflict::challenge_targets(&stored, &incoming);
+            let addresses = super::conflict::challenge_targets(&rules, &stored, &incoming);
             core.challenges_wanted.push(ReplicaChallenge { incoming, addresses });
             Applied::Not
         }
@@ -244,10 +244,34 @@ pub(super) fn challenged(
     let rules = ConflictRules::of(&core.profile);
     match after_challenge(&rules, &stored, &incoming, answer) {
         ChallengeVerdict::Replace { demand } => {
-            if demand {
+            if demand && incoming.kind == NameKind::Multihomed {
+                // MS-WINSRA C5: only those registered here.
+                let (mut ours, own) = (stored.clone(), core.own);
+                ours.members.retain(|member| member.owner == own);
+                demand_release(core, &ours, Some(&incoming));
+            } else if demand {
                 demand_release(core, &stored, Some(&incoming));
             }
             store(core, Some(&stored), incoming, out)
+        }
+        ChallengeVerdict::KeepNewVersion => {
+            let Some(version) = core.assign_version(stored.name, out) else {
+                return Applied::Later;
+            };
+            let (mut kept, own) = (stored, core.own);
+            let covered = |member: &Member| {
+                incoming.has_address(member.address) || member.owner == incoming.owner
+            };
+            if !kept.members.as_slice().iter().all(covered) {
+                kept.members.retain(|member| !covered(member));
+            }
+            kept.version = version;
+            let mut elsewhere = kept.clone();
+            elsewhere.members.retain(|member| member.owner != own);
+            demand_release(core, &elsewhere, None);
+            core.put(kept, out);
+            keep(core, &incoming, out);
+            Applied::Stored
         }
         ChallengeVerdict::Keep { demand } => {
             if demand {

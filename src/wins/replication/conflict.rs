@@ -73,6 +73,9 @@ pub struct ConflictRules {
     pub merge_takes_over: bool,
     /// A silent holder is also sent a release demand (MS-WINSRA); Windows Server 2003 was seen not to.
     pub demand_after_silence: bool,
+    /// Every holder of ours is asked unless the replica lists them all, as Windows Server 2003 was seen to do;
+    /// otherwise those whom the replica lists or whom its owner registered are left out (MS-WINSRA, C3, C5).
+    pub asks_all_holders: bool,
     /// A holder that answers with the addresses of both records makes them one multihomed record, as Windows
     /// Server 2003 was seen to do; otherwise ours is kept.
     pub answer_may_merge: bool,
@@ -181,7 +184,8 @@ impl ConflictRules {
             static_1c_merges: profile.static_1c_merges,
             merge_takes_over: profile.merge_takes_ownership,
             demand_after_silence: profile.demand_after_silence,
-            answer_may_merge: profile.challenge_joins,
+            asks_all_holders: profile.replica_challenge_joins,
+            answer_may_merge: profile.replica_challenge_joins,
         }
     }
 }
@@ -236,16 +240,22 @@ pub fn decide(
         return decision;
     }
     let table = if stored.owner == own { rules.own } else { rules.replica };
-    match cell(table, (stored.kind, stored.state), (incoming.kind, incoming.state)) {
+    match cell(table, (stored.kind, state_met(stored)), (incoming.kind, incoming.state)) {
         R => Decision::Replace,
         D => Decision::ReplaceDemandRelease,
         K => Decision::Keep,
         V => Decision::KeepNewVersion,
         P => Decision::KeepNewVersionPush,
-        C if challenge_targets(stored, incoming).is_empty() => Decision::Replace,
+        C if challenge_targets(rules, stored, incoming).is_empty() => Decision::Replace,
         C => Decision::Challenge,
         M => Decision::Merge,
     }
+}
+
+/// The state in which a stored record meets a replica: an active special group that nobody is left in counts as
+/// released.
+fn state_met(stored: &NameRecord) -> RecordState {
+    if stored.is_deserted() { RecordState::Released } else { stored.state }
 }
 
 /// Static on either side (MS-WINSRA figures 3 and 6); `None` means: go on as if both were dynamic.
@@ -280,9 +290,19 @@ fn decide_static(
     }
 }
 
-/// The holders of our record that a challenge must ask: members that the incoming record does not account
-/// for by address, nor (where either is multihomed) by their owner (MS-WINSRA, C3 and C5).
-pub fn challenge_targets(stored: &NameRecord, incoming: &NameRecord) -> Vec<Ipv4Addr> {
+/// The holders of our record that a challenge must ask; none if the incoming record accounts for all of them.
+///
+/// Members are accounted for by their address and, in MS-WINSRA where either record is multihomed, by their
+/// owner (C3 and C5).
+pub fn challenge_targets(
+    rules: &ConflictRules,
+    stored: &NameRecord,
+    incoming: &NameRecord,
+) -> Vec<Ipv4Addr> {
+    if rules.asks_all_holders {
+        let covered = stored.addresses().all(|address| incoming.has_address(address));
+        return if covered { Vec::new() } else { stored.addresses().collect() };
+    }
     let several = stored.kind == NameKind::Multihomed || incoming.kind == NameKind::Multihomed;
     stored
         .members
@@ -307,6 +327,9 @@ pub enum ChallengeVerdict {
         /// Whether to send release demands.
         demand: bool,
     },
+    /// Keep those members of ours that the replica does not account for, with a new version; the ones
+    /// registered elsewhere are told to release the name (MS-WINSRA, C5).
+    KeepNewVersion,
     /// One multihomed record with all addresses, owner and version of the replica.
     Join,
 }
@@ -323,7 +346,9 @@ pub fn after_challenge(
         return ChallengeVerdict::Replace { demand: rules.demand_after_silence };
     };
     let has_all = |record: &NameRecord| record.addresses().all(|a| answer.contains(&a));
-    if !rules.answer_may_merge || !has_all(incoming) {
+    if !rules.answer_may_merge && incoming.kind == NameKind::Multihomed {
+        ChallengeVerdict::KeepNewVersion
+    } else if !rules.answer_may_merge || !has_all(incoming) {
         ChallengeVerdict::Keep { demand: false }
     } else if has_all(stored) {
         ChallengeVerdict::Join

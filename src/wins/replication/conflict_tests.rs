@@ -233,7 +233,9 @@ fn statics() {
 #[test]
 fn only_members_that_the_replica_does_not_account_for_are_challenged() {
     let host = |n| Ipv4Addr::new(10, 1, 1, n);
-    let asked = |stored: &NameRecord, incoming: &NameRecord| challenge_targets(stored, incoming);
+    let winsra = ConflictRules::of(&WinsProfile::new(WinsVersion::W2k, 0));
+    let asked =
+        |stored: &NameRecord, incoming: &NameRecord| challenge_targets(&winsra, stored, incoming);
     let own = record("UA", OWN, &[(1, OWN)]);
     assert!(asked(&own, &record("UA", B, &[(1, B)])).is_empty());
     assert_eq!(asked(&own, &record("UA", B, &[(2, B)])), [host(1)]);

@@ -69,6 +69,7 @@ impl Replication {
         let range = VersionId(wanted.version_min)..=VersionId(max);
         let visible = |record: &&NameRecord| {
             record.state != RecordState::Released
+                && !record.is_deserted()
                 && (statics || !record.is_static())
                 && in_scope(scope, record)
         };

@@ -209,7 +209,7 @@ fn decode_name(
     if raw[0] == Suffix::DOMAIN_MASTER.0 {
         raw.swap(0, 15);
     }
-    let scope = ScopeId::new(text).map_err(|_| bad)?;
+    let scope = ScopeId::replicated(text).map_err(|_| bad)?;
     Ok((NetbiosName::from_bytes(raw), scope, not_exchanged))
 }
 
