@@ -56,7 +56,7 @@ end() {
 # The program under test: $WINSTORM, or the release build of this tree.
 find_winstorm() {
     local target=${CARGO_TARGET_DIR:-$root/target}
-    winstorm=${WINSTORM:-$target/release/winstorm}
+    winstorm=$(realpath -m "${WINSTORM:-$target/release/winstorm}")
     [ -x "$winstorm" ] || die "no program at $winstorm: cargo build --release, or set WINSTORM"
 }
 

@@ -22,7 +22,11 @@ command -v smbtorture >/dev/null || skip "smbtorture is not installed (Debian: s
 enter_private_network "$0" "$@"
 begin
 find_winstorm
-[ -z "${LOGS:-}" ] || mkdir -p "$LOGS" || die "cannot make $LOGS"
+if [ -n "${LOGS:-}" ]; then
+    mkdir -p "$LOGS" || die "cannot make $LOGS"
+    LOGS=$(cd "$LOGS" && pwd)
+fi
+cd "$work" || die "cannot use $work"
 
 server_name=OURSRV
 server=127.0.0.2

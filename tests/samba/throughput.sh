@@ -34,6 +34,7 @@ if [ "${WINSTORM_PRIVATE_NETWORK:-}" != yes ]; then
     if [ -z "${WINSTORM:-}" ]; then
         (cd "$root" && cargo build --quiet --release) || die "the program was not built"
     fi
+    LOAD=$(realpath "$LOAD")
     export LOAD
 fi
 enter_private_network "$0" "$@"
@@ -45,6 +46,7 @@ seconds=${SECONDS_EACH:-1}
 out=${1:-$work/results}
 mkdir -p "$out" || die "cannot make $out"
 out=$(cd "$out" && pwd)
+cd "$work" || die "cannot use $work"
 server=127.0.0.2
 name=BENCHSRV
 say "$server $name" | set_hosts
