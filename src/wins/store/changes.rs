@@ -7,6 +7,17 @@ use crate::base::Outbox;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+/// Changes as they come: appended to one buffer, sorted out when they are written.
+///
+/// A server hands over a change for most requests, and a commit follows after many: so a request pays for a copy
+/// of a record, and the commit for the order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered {
+    /// In the journal's form.
+    bytes: Vec<u8>,
+    changes: usize,
+}
+
 /// A set of changes. A later change of the same record, owner or reserve replaces the earlier one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changes {
@@ -28,6 +39,63 @@ enum Tag {
     Reserve = 5,
 }
 
+impl Gathered {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes == 0
+    }
+
+    /// How many changes, with those that a later one replaces.
+    pub(super) fn len(&self) -> usize {
+        self.changes
+    }
+
+    /// Takes one operation in; its bytes are in `out`.
+    pub(super) fn gather(&mut self, op: &StoreOp, out: &Outbox<WinsOutput>) {
+        self.changes += 1;
+        let buf = &mut self.bytes;
+        match *op {
+            StoreOp::Put { record } => {
+                let bytes = out.bytes(record);
+                let key = NameRecord::key_len(bytes);
+                assert!(key.is_some(), "a record to be stored begins with its key");
+                push_record(Tag::Put, &[bytes], buf);
+            }
+            StoreOp::Delete { key } => push_record(Tag::Delete, &[out.bytes(key)], buf),
+            StoreOp::OwnerMaximum { owner, version } => push_owner(owner, Some(version), buf),
+            StoreOp::ForgetOwner { owner } => push_owner(owner, None, buf),
+            StoreOp::ReserveVersions { upto } => push_reserve(upto, buf),
+        }
+    }
+
+    /// Lets everything gathered follow what is in `changes`; nothing is gathered any more.
+    pub(super) fn settle(&mut self, changes: &mut Changes) {
+        let decoded = changes.decode(&self.bytes);
+        decoded.expect("what was gathered is in the journal's form");
+        self.bytes.clear();
+        self.changes = 0;
+    }
+}
+
+fn push_record(tag: Tag, parts: &[&[u8]], buf: &mut Vec<u8>) {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    buf.push(tag as u8);
+    buf.extend_from_slice(&(len as u16).to_be_bytes());
+    parts.iter().for_each(|part| buf.extend_from_slice(part));
+}
+
+fn push_owner(owner: Owner, maximum: Option<VersionId>, buf: &mut Vec<u8>) {
+    buf.push(if maximum.is_some() { Tag::Maximum } else { Tag::Forget } as u8);
+    buf.extend_from_slice(&owner.0.octets());
+    if let Some(maximum) = maximum {
+        buf.extend_from_slice(&maximum.0.to_be_bytes());
+    }
+}
+
+fn push_reserve(upto: VersionId, buf: &mut Vec<u8>) {
+    buf.push(Tag::Reserve as u8);
+    buf.extend_from_slice(&upto.0.to_be_bytes());
+}
+
 impl Changes {
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.owners.is_empty() && self.reserved.is_none()
@@ -35,26 +103,6 @@ impl Changes {
 
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.owners.len() + usize::from(self.reserved.is_some())
-    }
-
-    /// Takes one operation in; its bytes are in `out`.
-    pub(super) fn gather(&mut self, op: &StoreOp, out: &Outbox<WinsOutput>) {
-        match *op {
-            StoreOp::Put { record } => {
-                let put = self.put(out.bytes(record));
-                put.expect("a record to be stored begins with its key");
-            }
-            StoreOp::Delete { key } => {
-                self.records.insert(out.bytes(key).into(), None);
-            }
-            StoreOp::OwnerMaximum { owner, version } => {
-                self.owners.insert(owner, Some(version));
-            }
-            StoreOp::ForgetOwner { owner } => {
-                self.owners.insert(owner, None);
-            }
-            StoreOp::ReserveVersions { upto } => self.reserved = Some(upto),
-        }
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), RecordBytesError> {
@@ -75,22 +123,14 @@ impl Changes {
     /// key, or numbers. All big-endian.
     pub(super) fn encode(&self, buf: &mut Vec<u8>) {
         for (key, body) in &self.records {
-            let body_len = body.as_ref().map_or(0, |body| body.len());
-            buf.push(if body.is_some() { Tag::Put } else { Tag::Delete } as u8);
-            buf.extend_from_slice(&((key.len() + body_len) as u16).to_be_bytes());
-            buf.extend_from_slice(key);
-            buf.extend_from_slice(body.as_deref().unwrap_or_default());
+            let tag = if body.is_some() { Tag::Put } else { Tag::Delete };
+            push_record(tag, &[key, body.as_deref().unwrap_or_default()], buf);
         }
         for (owner, maximum) in &self.owners {
-            buf.push(if maximum.is_some() { Tag::Maximum } else { Tag::Forget } as u8);
-            buf.extend_from_slice(&owner.0.octets());
-            if let Some(maximum) = maximum {
-                buf.extend_from_slice(&maximum.0.to_be_bytes());
-            }
+            push_owner(*owner, *maximum, buf);
         }
         if let Some(reserved) = self.reserved {
-            buf.push(Tag::Reserve as u8);
-            buf.extend_from_slice(&reserved.0.to_be_bytes());
+            push_reserve(reserved, buf);
         }
     }
 

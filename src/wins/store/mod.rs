@@ -40,7 +40,7 @@ pub use self::backup::Backup;
 pub use self::error::StoreError;
 pub use self::salvage::{Salvaged, salvage};
 
-use self::changes::Changes;
+use self::changes::{Changes, Gathered};
 use self::error::{damaged, from_io, from_redb};
 use self::guard::Overlay;
 use self::journal::{Found, Journal};
@@ -120,7 +120,9 @@ impl Default for StoreOptions {
 #[derive(Debug)]
 pub struct WinsStore {
     database: Arc<Database>,
-    /// Gathered, not committed.
+    /// Not committed, in the order in which it came.
+    incoming: Gathered,
+    /// Not committed: what a failed commit has sorted out.
     gathered: Changes,
     applied: u64,
     meta: Meta,
@@ -184,7 +186,8 @@ impl WinsStore {
 
     fn new(database: Database, meta: Meta, journaled: Option<Journaled>) -> WinsStore {
         let database = Arc::new(database);
-        WinsStore { database, gathered: Changes::default(), applied: 0, meta, journaled }
+        let (incoming, gathered) = (Gathered::default(), Changes::default());
+        WinsStore { database, incoming, gathered, applied: 0, meta, journaled }
     }
 
     /// Opens a served database and its journal, or makes an empty one. What the journal holds beyond the
@@ -241,7 +244,7 @@ impl WinsStore {
     /// counted from 1 since the database was opened.
     pub fn apply(&mut self, op: &StoreOp, out: &Outbox<WinsOutput>) -> u64 {
         self.applied += 1;
-        self.gathered.gather(op, out);
+        self.incoming.gather(op, out);
         self.applied
     }
 
@@ -256,12 +259,12 @@ impl WinsStore {
 
     /// Whether there is nothing to commit.
     pub fn is_clean(&self) -> bool {
-        self.gathered.is_empty()
+        self.gathered.is_empty() && self.incoming.is_empty()
     }
 
-    /// Changes gathered since the last commit.
+    /// Changes gathered since the last commit, repeated ones counted each time.
     pub fn pending(&self) -> usize {
-        self.gathered.len()
+        self.gathered.len() + self.incoming.len()
     }
 
     /// Makes everything gathered durable, all of it or nothing. Does nothing if nothing changed.
@@ -273,6 +276,7 @@ impl WinsStore {
         if self.is_clean() {
             return Ok(Committed { ticket: self.applied, ..Committed::default() });
         }
+        self.incoming.settle(&mut self.gathered);
         self.meta.reserved = self.gathered.reserved.unwrap_or_default().max(self.meta.reserved);
         let committed = Committed {
             ticket: self.applied,
