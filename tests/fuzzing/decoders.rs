@@ -102,7 +102,7 @@ pub fn lmhosts(data: &[u8], features: &mut Features) {
         }
         Err(error) => {
             assert!((1..=lines).contains(&error.line));
-            features.shape(23, &error.mistake);
+            features.variant(23, &error.mistake);
         }
     }
 }

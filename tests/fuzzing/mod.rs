@@ -29,16 +29,26 @@ impl Features {
         self.reach(kind, u64::from(usize::BITS - size.leading_zeros()));
     }
 
-    /// Notes a value by its words alone: `Refused { name: FILES1 }` and `Refused { name: FILES2 }` are one.
+    /// Notes a value by its first words alone: `Refused { name: FILES1 }` and `Refused { name: FILES2 }` are
+    /// one.
     pub fn shape(&mut self, kind: u8, value: &dyn std::fmt::Debug) {
-        let text = format!("{value:?}");
-        let words = text.split(|c: char| !c.is_alphabetic()).filter(|w| w.len() > 3);
-        // The first words say which variant it is.
-        let sum = words.take(3).fold(0xCBF2_9CE4_8422_2325u64, |sum, word| {
-            word.bytes().fold(sum, |sum, b| (sum ^ u64::from(b)).wrapping_mul(0x100_0000_01B3))
-        });
-        self.reach(kind, sum >> 8);
+        self.reach(kind, shape_of(value, 3));
     }
+
+    /// Notes which variant an error is.
+    pub fn variant(&mut self, kind: u8, value: &dyn std::fmt::Debug) {
+        self.reach(kind, shape_of(value, 1));
+    }
+}
+
+/// A number for the first words of a value as it prints.
+pub fn shape_of(value: &dyn std::fmt::Debug, words: usize) -> u64 {
+    let text = format!("{value:?}");
+    let long = text.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 3);
+    let sum = long.take(words).fold(0xCBF2_9CE4_8422_2325u64, |sum, word| {
+        word.bytes().fold(sum, |sum, b| (sum ^ u64::from(b)).wrapping_mul(0x100_0000_01B3))
+    });
+    sum >> 8
 }
 
 /// A target: its name, what it does with bytes, and its first inputs.

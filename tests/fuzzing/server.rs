@@ -9,7 +9,7 @@
 //! and then between: the indexes agree with the records, the store with the table, and the events told of
 //! every record that came or went.
 
-use super::Features;
+use super::{Features, shape_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use winstorm::base::{Machine, Now, Outbox, SimDuration, SimTime, Streams, WallTime};
@@ -127,6 +127,8 @@ struct Rig {
     /// Records that what was fed in can have made, and bytes fed in.
     records_max: usize,
     starts: u32,
+    /// The step under way.
+    op: Op,
 }
 
 /// Runs a script on a server of a version that its first byte chooses.
@@ -187,6 +189,7 @@ impl Rig {
             challenge: None,
             records_max: 16,
             starts: 1,
+            op: Op::Restart,
         };
         rig.server.handle(WinsInput::Start, now, &mut rig.out);
         rig
@@ -194,6 +197,7 @@ impl Rig {
 
     fn step(&mut self, op: Op, payload: &[u8], features: &mut Features) {
         features.reach(50, u64::from(op as u8));
+        self.op = op;
         let byte = |i: usize| payload.get(i).copied().unwrap_or(0);
         let from = SocketAddrV4::new(Ipv4Addr::new(10, 1, 0, byte(0) % 8), 137);
         let rest = payload.get(1..).unwrap_or_default();
@@ -413,7 +417,8 @@ impl Rig {
     }
 
     fn observe(&mut self, seen: Observation, features: &mut Features) {
-        features.shape(53, &seen);
+        // What follows from what: an event alone says little.
+        features.reach(53, shape_of(&seen, 1) << 4 | u64::from(self.op as u8));
         match seen {
             Observation::VersionAssigned { version, .. } => {
                 assert!(version > self.last_version, "{version} after {}", self.last_version);
