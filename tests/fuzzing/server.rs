@@ -127,6 +127,8 @@ struct Rig {
     /// Records that what was fed in can have made, and bytes fed in.
     records_max: usize,
     starts: u32,
+    /// A backup was asked for and has not ended.
+    backup: bool,
     /// The step under way.
     op: Op,
 }
@@ -189,6 +191,7 @@ impl Rig {
             challenge: None,
             records_max: 16,
             starts: 1,
+            backup: false,
             op: Op::Restart,
         };
         rig.server.handle(WinsInput::Start, now, &mut rig.out);
@@ -251,7 +254,12 @@ impl Rig {
                 let from = SocketAddrV4::new(*from.ip(), 42);
                 self.input(WinsInput::Discovery { from, bytes: rest }, features);
             }
-            Op::Durable => self.become_durable(features),
+            Op::Durable => {
+                self.become_durable(features);
+                if std::mem::take(&mut self.backup) {
+                    self.input(WinsInput::BackupDone { ok: byte(0) & 1 == 0 }, features);
+                }
+            }
             Op::Advance => self.advance(byte(0), features),
             Op::Operator => {
                 if let Some(action) = action(payload) {
@@ -301,6 +309,7 @@ impl Rig {
             reserve: self.reserve,
         });
         self.lines.clear();
+        self.backup = false;
         self.challenge = None;
         self.handed = 0;
         self.server.handle(WinsInput::Start, self.now, &mut self.out);
@@ -374,6 +383,9 @@ impl Rig {
                 }
                 WinsOutput::StreamClose { stream } => drop(self.lines.remove(&stream)),
                 WinsOutput::Store(op) => self.keep(op, &out, features),
+                WinsOutput::Backup(_) => self.backup = true,
+                // The world would start it again: the script does, or does not.
+                WinsOutput::Failed => features.reach(56, 0),
                 WinsOutput::Observe(seen) => self.observe(seen, features),
             }
         }
@@ -656,7 +668,7 @@ fn action(payload: &[u8]) -> Option<OperatorAction> {
         StaticType::InternetGroup,
         StaticType::Multihomed,
     ];
-    Some(match byte(0) % 10 {
+    Some(match byte(0) % 13 {
         0 => OperatorAction::AddStatic(StaticMapping {
             name,
             scope,
@@ -677,6 +689,12 @@ fn action(payload: &[u8]) -> Option<OperatorAction> {
         6 => OperatorAction::Scavenge { force: byte(1) & 1 != 0 },
         7 => OperatorAction::DeleteOwner { owner: Ipv4Addr::new(10, 0, 0, 1 + byte(1) % 6) },
         8 => OperatorAction::CheckConsistency,
+        9 => OperatorAction::VerifyNow,
+        10 => OperatorAction::Backup,
+        11 => {
+            let address = Ipv4Addr::new(10, 1, 0, byte(4));
+            OperatorAction::DeleteStaticMember { name, scope, address }
+        }
         _ => OperatorAction::SetPartners(
             PARTNERS
                 .iter()
