@@ -21,7 +21,7 @@ use thiserror::Error;
 /// Lines an import reads; more is a mistake, not a host table.
 pub const LMHOSTS_LINES_MAX: usize = 100_000;
 
-/// One mapping of a line. A line with `#DOM:` or `#SG:` gives two.
+/// One mapping of a line. A line with `#DOM:` or `#SG:` gives two, with both three.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct LmhostsEntry {
     /// The line, counted from 1.

@@ -93,7 +93,8 @@ pub fn lmhosts(data: &[u8], features: &mut Features) {
     let lines = data.split(|&b| b == b'\n').count() as u32;
     match parse_lmhosts(data) {
         Ok((entries, skips)) => {
-            assert!(entries.len() as u32 <= 2 * lines && skips.len() as u32 <= lines);
+            // The computer, its domain and its group.
+            assert!(entries.len() as u32 <= 3 * lines && skips.len() as u32 <= lines);
             assert!(entries.iter().all(|entry| (1..=lines).contains(&entry.line)));
             assert!(entries.is_sorted_by_key(|entry| entry.line));
             assert!(skips.iter().all(|skip| (1..=lines).contains(&skip.line())));
