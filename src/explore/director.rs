@@ -7,19 +7,14 @@
 use super::faults::Occurrence;
 use super::workload::{arrival, first_gap, gap};
 use crate::base::{ActorId, Event, RestingStream, Scheduler, SimDuration, SimTime, Streams};
-use crate::nbt::{NameKind, NbtInput};
+use crate::nbt::NbtInput;
 use crate::net::{
     Impairment, LinkId, Members, RouterId, Rule, RuleEffect, RuleId, RuleScope, SubnetId,
 };
 use crate::scenario::{
-    Boot, ClaimKind, DurationRange, FaultKind, HostRef, LookupTarget, PacketScope, Plan, StepKind,
-    WorkloadKind,
+    Boot, DurationRange, FaultKind, HostRef, LookupTarget, PacketScope, Plan, WorkloadKind,
 };
 use crate::sim::{BootTime, DIRECTOR_EVENT, Death, HostId, Life, World};
-use crate::wins::OperatorAction;
-use crate::wire::name_service::compose::{self, Claim};
-use crate::wire::name_service::{NbFlags, NodeType};
-use crate::wire::{NetbiosName, ScopeId};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -85,9 +80,9 @@ pub(super) struct Places {
 
 /// Carries out what the plan says beyond the hosts' own doing.
 pub(super) struct Director {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     streams: Streams,
-    places: Places,
+    pub(super) places: Places,
     occurrences: Vec<Occurrence>,
     undo: Vec<Undo>,
     held: BTreeMap<HostRef, Held>,
@@ -224,7 +219,7 @@ impl Director {
         &self.occurrences
     }
 
-    fn boot<S: Scheduler>(&mut self, host: HostRef, world: &mut World, sched: &mut S) {
+    pub(super) fn boot<S: Scheduler>(&mut self, host: HostRef, world: &mut World, sched: &mut S) {
         let id = HostId(host.0);
         if let Some(held) = self.held.get_mut(&host)
             && held.down > 0
@@ -243,7 +238,7 @@ impl Director {
         world.boot(id, takes, sched);
     }
 
-    fn look_up<S: Scheduler>(
+    pub(super) fn look_up<S: Scheduler>(
         &mut self,
         client: HostRef,
         target: LookupTarget,
@@ -578,134 +573,6 @@ impl Director {
             _ => {}
         }
     }
-}
-
-/// Steps.
-impl Director {
-    fn step<S: Scheduler>(&mut self, index: usize, world: &mut World, sched: &mut S) {
-        let plan = self.plan.clone();
-        let kind_of = |own: &crate::scenario::OwnName| match own.group {
-            true => NameKind::Group,
-            false => NameKind::Unique,
-        };
-        match &plan.steps[index].kind {
-            StepKind::AddStatic { server, mapping } => {
-                let action = OperatorAction::AddStatic(super::build::static_mapping(mapping));
-                world.operate(HostId(server.0), action, sched);
-            }
-            StepKind::ImportLmhosts { server, file } => {
-                let text = file.text.clone().into_bytes();
-                world.operate(HostId(server.0), OperatorAction::ImportLmhosts { text }, sched);
-            }
-            StepKind::Replicate { server, direction, partner, propagate } => {
-                let partner = partner.map(|h| world.host(HostId(h.0)).address());
-                let action = match direction {
-                    crate::scenario::ReplicateDirection::Pull => {
-                        OperatorAction::PullNow { partner }
-                    }
-                    crate::scenario::ReplicateDirection::Push => {
-                        OperatorAction::PushNow { partner, propagate: *propagate }
-                    }
-                };
-                world.operate(HostId(server.0), action, sched);
-            }
-            StepKind::SetPartners { server, pull_from, push_to } => {
-                let partners = super::build::partners(&plan, pull_from, push_to);
-                world.operate(HostId(server.0), OperatorAction::SetPartners(partners), sched);
-            }
-            StepKind::Scavenge { server, force } => {
-                world.operate(HostId(server.0), OperatorAction::Scavenge { force: *force }, sched);
-            }
-            StepKind::DeleteRecord { server, name } => {
-                let (name, scope) = (*name, ScopeId::none());
-                let action = OperatorAction::DeleteRecord { name, scope };
-                world.operate(HostId(server.0), action, sched);
-            }
-            StepKind::TombstoneRecord { server, name } => {
-                let (name, scope) = (*name, ScopeId::none());
-                let action = OperatorAction::TombstoneRecord { name, scope };
-                world.operate(HostId(server.0), action, sched);
-            }
-            StepKind::DeleteOwner { server, owner } => {
-                let action = OperatorAction::DeleteOwner { owner: *owner };
-                world.operate(HostId(server.0), action, sched);
-            }
-            StepKind::PutRecord { server, record } => {
-                let action = OperatorAction::PutRecord(super::build::put_record(record));
-                world.operate(HostId(server.0), action, sched);
-            }
-            StepKind::CheckConsistency { server } => {
-                world.operate(HostId(server.0), OperatorAction::CheckConsistency, sched);
-            }
-            StepKind::StopWins(hosts) => {
-                hosts.iter().for_each(|h| world.stop_service(HostId(h.0), sched));
-            }
-            StepKind::StartWins(hosts) => {
-                hosts.iter().for_each(|h| world.start_service(HostId(h.0), sched));
-            }
-            StepKind::Claim { host, server, name, kind, address, release } => {
-                let bytes = claim_bytes(index, name, *kind, *address, *release);
-                world.send_name_service(HostId(host.0), *server, &bytes, sched);
-            }
-            StepKind::ReleaseRefresh(hosts) => {
-                for host in hosts {
-                    world.ask(HostId(host.0), NbtInput::ReleaseRefresh, sched);
-                }
-            }
-            StepKind::Roam { hosts, to, addresses } => {
-                let subnet = self.places.subnets[to.index()];
-                for (host, &address) in hosts.iter().zip(addresses) {
-                    // An address that somebody took meanwhile leaves the host where it is.
-                    let _ = world.roam(HostId(host.0), subnet, address, sched);
-                }
-            }
-            StepKind::ShutDown(hosts) => {
-                hosts.iter().for_each(|h| world.shut_down(HostId(h.0), sched));
-            }
-            StepKind::Boot(hosts) => hosts.iter().for_each(|&h| self.boot(h, world, sched)),
-            StepKind::Register { host, name } => {
-                let input = NbtInput::AddName { name: name.name, kind: kind_of(name) };
-                world.ask(HostId(host.0), input, sched);
-            }
-            StepKind::Release { host, name } => {
-                world.ask(HostId(host.0), NbtInput::RemoveName { name: *name }, sched);
-            }
-            StepKind::LogOn { host, user } => {
-                world.ask(HostId(host.0), NbtInput::LogOn { user: *user }, sched);
-            }
-            StepKind::Lookup { hosts, target } => {
-                for &host in hosts {
-                    self.look_up(host, *target, true, world, sched);
-                }
-            }
-        }
-    }
-}
-
-/// A bare registration or release as a packet. The step's number is its transaction id.
-fn claim_bytes(
-    step: usize,
-    name: &NetbiosName,
-    kind: ClaimKind,
-    address: Ipv4Addr,
-    release: bool,
-) -> Vec<u8> {
-    let claim = Claim {
-        id: step as u16,
-        name,
-        scope: &ScopeId::none(),
-        nb_flags: NbFlags::new(kind == ClaimKind::Group, NodeType::P),
-        address,
-        ttl: 0,
-        broadcast: false,
-    };
-    let mut bytes = Vec::new();
-    match kind {
-        _ if release => compose::release(&claim, &mut bytes),
-        ClaimKind::Multihomed => compose::multihomed_registration(&claim, &mut bytes),
-        ClaimKind::Unique | ClaimKind::Group => compose::registration(&claim, &mut bytes),
-    }
-    bytes
 }
 
 fn hosts_of(kind: &WorkloadKind) -> &[HostRef] {

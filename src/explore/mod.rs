@@ -7,6 +7,7 @@ mod faults;
 mod judge;
 mod run;
 mod signal;
+mod steps;
 mod watch;
 mod workload;
 

@@ -55,7 +55,8 @@ pub fn explain(plan: &Plan) -> String {
 
 /// The failure that a scenario reproduces.
 fn failure(kb: &KbPlan) -> Vec<Row> {
-    let articles = [&[kb.article.clone()], kb.also.as_slice()].concat().join(", ");
+    let articles =
+        std::iter::once(&kb.article).chain(&kb.also).cloned().collect::<Vec<_>>().join(", ");
     let rows = [
         ("article", articles),
         ("symptom", kb.symptom.clone()),
