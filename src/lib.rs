@@ -2,8 +2,9 @@
 //!
 //! The protocol modules (`nbt`, `wins`) are state machines that know bytes and deadlines but neither
 //! sockets nor clocks. The simulator (`sim`) joins them to simulated hosts, disks and networks and runs
-//! everything in one seeded event loop. A module depends only on modules before it in this order: base, wire,
-//! nbt, wins, net, sim, measure, scenario, explore, report, serve, cli. `nbt` and `wins` do not know each other.
+//! everything in one seeded event loop; `serve` puts the same machines on real sockets. A module depends
+//! only on modules before it in this order: base, wire, nbt, wins, net, sim, measure, scenario, explore,
+//! report, serve, cli. `nbt` and `wins` do not know each other.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]

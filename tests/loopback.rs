@@ -1,7 +1,7 @@
 //! The server as people run it: the program itself, real datagrams and connections on loopback.
 //!
-//! Every test has loopback addresses of its own and ports above 1023, so that no privilege is needed and tests
-//! do not meet, not even those of another run on the same machine. Waits end when what is waited for
+//! Every test has loopback addresses of its own and ports above 1023, so that no privilege is needed and
+//! tests do not meet, not even those of another run on the same machine. Waits end when what is waited for
 //! has happened; none is judged by its length.
 
 mod loopback_support;
@@ -333,4 +333,19 @@ fn a_foreign_file_is_no_store() {
     assert!(said.contains("no WINS database"), "{said}");
     let text = fs::read_to_string(folder.store()).expect("still there");
     assert!(text.starts_with("just some text"));
+}
+
+#[test]
+fn a_backup_is_made_at_the_end_and_can_be_restored() {
+    let folder = Folder::new();
+    let copy = folder.path().join("copy.db");
+    let shown = copy.display().to_string();
+    let server = Server::start(address(35), &folder, &["--backup", &shown]);
+    let client = Client::new(address(36), &server);
+    assert_eq!(client.register("FILES1", 0x20), Rcode::Ok);
+    assert_eq!(server.stop("TERM"), Some(0));
+    let restored = Folder::with_store(&copy);
+    let server = Server::start(address(35), &restored, &["--restored"]);
+    let client = Client::new(address(36), &server);
+    assert_eq!(client.query("FILES1", 0x20), Some(vec![client.address()]));
 }

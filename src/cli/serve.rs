@@ -66,6 +66,12 @@ struct WinsArguments {
     /// The database is a restored backup: the version counter jumps, so that nothing is given out twice.
     #[arg(long)]
     restored: bool,
+    /// Copy the database into this file, every so often and at the end.
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    backup: Option<PathBuf>,
+    /// How often.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1d")]
+    backup_every: SimDuration,
     /// Do not serve: copy what is intact in a damaged database into this new file.
     #[arg(long, value_name = "NEWFILE")]
     salvage: Option<PathBuf>,
@@ -236,6 +242,7 @@ fn options(arguments: &WinsArguments) -> LiveOptions {
         extinction_timeout_ns: nanos(timers.extinction_timeout),
         verification_ns: nanos(timers.verification),
         query_ttl: timers.query_ttl,
+        backup_every_ns: arguments.backup.as_ref().map(|_| arguments.backup_every.nanos()),
         seed: timers.seed,
         adopt: arguments.adopt,
         restored: arguments.restored,
@@ -243,6 +250,7 @@ fn options(arguments: &WinsArguments) -> LiveOptions {
     LiveOptions {
         settings,
         store: arguments.store.clone(),
+        backup: arguments.backup.clone(),
         statics: arguments.statics.clone(),
         on_change: arguments.on_change.clone(),
         record: arguments.record.clone(),

@@ -5,10 +5,12 @@
 //! grown long, its changes move into the database on a third thread, while commits go on; which commit
 //! that began after is reported, because it decides which bytes the database's file ends up with.
 
+use super::store_file::StoreFile;
 use crate::base::Outbox;
-use crate::wins::{Checkpoint, StoreError, StoreOp, WinsOutput, WinsStore};
+use crate::wins::{Backup, Checkpoint, StoreError, StoreOp, WinsOutput, WinsStore};
 use mio::Waker;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -23,11 +25,23 @@ pub(super) type Outcome = Result<bool, StoreError>;
 /// one. A disk that cannot keep up slows the server down here.
 const OPERATIONS_MAX: usize = 2_000_000;
 
+/// What the thread is asked for.
+#[derive(Debug)]
+enum Order {
+    Commit(Group),
+    /// Copy what is committed into this file.
+    Backup(PathBuf),
+}
+
+/// What one backup came to: how many records are in it.
+pub(super) type BackedUp = Result<usize, String>;
+
 /// The thread, and the groups on their way.
 #[derive(Debug)]
 pub(super) struct Committer {
-    work: Option<SyncSender<Group>>,
+    work: Option<SyncSender<Order>>,
     done: Receiver<(Group, Outcome)>,
+    backed_up: Receiver<BackedUp>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
     /// Gathers the next commit.
     gathering: Group,
@@ -50,24 +64,30 @@ impl Committer {
     /// # Errors
     /// The machine starts no more threads.
     pub(super) fn start(store: WinsStore, waker: Arc<Waker>) -> io::Result<Committer> {
-        let (work, orders) = sync_channel::<Group>(1);
+        let (work, orders) = sync_channel(2);
         let (report, done) = sync_channel(1);
+        let (told, backed_up) = sync_channel(1);
         let thread = Builder::new().name("store".into()).spawn(move || {
             let mut writer = Writer { store, moving: None, operations: 0 };
-            while let Ok(mut group) = orders.recv() {
-                let outcome = writer.commit(&group);
-                group.clear();
-                if report.send((group, outcome)).is_err() {
-                    break;
+            while let Ok(order) = orders.recv() {
+                match order {
+                    Order::Backup(path) => writer.backup(path, told.clone(), waker.clone()),
+                    Order::Commit(mut group) => {
+                        let outcome = writer.commit(&group);
+                        group.clear();
+                        if report.send((group, outcome)).is_err() {
+                            break;
+                        }
+                        // A loop that cannot be woken finds the report at its next deadline.
+                        let _ = waker.wake();
+                    }
                 }
-                // A loop that cannot be woken finds the report at its next deadline.
-                let _ = waker.wake();
             }
             writer.close()
         })?;
         let (work, thread) = (Some(work), Some(thread));
         let (gathering, spare) = (Group::default(), Some(Group::default()));
-        Ok(Committer { work, done, thread, gathering, spare })
+        Ok(Committer { work, done, backed_up, thread, gathering, spare })
     }
 
     /// Adds a change to the next commit.
@@ -90,7 +110,20 @@ impl Committer {
         let group = std::mem::replace(&mut self.gathering, next);
         if let Some(work) = &self.work {
             // Never full: the caller waits for the report before it hands over again.
-            let _ = work.try_send(group);
+            let _ = work.try_send(Order::Commit(group));
+        }
+    }
+
+    /// Asks for a copy of everything committed so far. False when one cannot be begun now.
+    pub(super) fn back_up(&mut self, path: PathBuf) -> bool {
+        self.work.as_ref().is_some_and(|work| work.try_send(Order::Backup(path)).is_ok())
+    }
+
+    /// What the backup came to, if it has ended; waits for it if asked to.
+    pub(super) fn backed_up(&mut self, wait: bool) -> Option<BackedUp> {
+        match wait {
+            true => self.backed_up.recv().ok(),
+            false => self.backed_up.try_recv().ok(),
         }
     }
 
@@ -148,6 +181,22 @@ impl Writer {
         Ok(true)
     }
 
+    /// Begins a copy, which a thread of its own writes.
+    fn backup(&mut self, path: PathBuf, told: SyncSender<BackedUp>, waker: Arc<Waker>) {
+        let tell = told.clone();
+        let begun = self.store.begin_backup().map_err(|error| error.to_string());
+        let started = begun.and_then(|backup| {
+            let write = move || {
+                let _ = tell.try_send(write_backup(backup, &path));
+                let _ = waker.wake();
+            };
+            Builder::new().name("backup".into()).spawn(write).map_err(|error| error.to_string())
+        });
+        if let Err(why) = started {
+            let _ = told.try_send(Err(why));
+        }
+    }
+
     /// Takes note of a checkpoint that is done, waiting for it if need be.
     fn settle(&mut self, wait: bool) -> Result<(), StoreError> {
         let Some(moving) = &self.moving else { return Ok(()) };
@@ -170,6 +219,18 @@ impl Writer {
         self.settle(true)?;
         self.store.close()
     }
+}
+
+/// Writes a copy beside its place and moves it there when it is complete.
+fn write_backup(backup: Backup, path: &Path) -> BackedUp {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let written = StoreFile::replace(&beside)
+        .map_err(|error| error.to_string())
+        .and_then(|file| backup.write(file).map_err(|error| error.to_string()))?;
+    std::fs::rename(&beside, path).map_err(|error| error.to_string())?;
+    Ok(written)
 }
 
 fn gone() -> StoreError {

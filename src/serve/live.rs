@@ -73,6 +73,7 @@ struct Live {
     store: PathBuf,
     recorder: Option<(PathBuf, Recorder)>,
     recording_failed: bool,
+    backup: Option<PathBuf>,
     strict: bool,
     counters_every: Option<SimDuration>,
     next_counters: SimTime,
@@ -125,6 +126,7 @@ impl Live {
             committer,
             counters: Counters::default(),
             events: EventLog::new(version),
+            backup_due: false,
             hook,
             hook_log: Limited::default(),
             now,
@@ -144,6 +146,7 @@ impl Live {
             store: options.store.clone(),
             recorder,
             recording_failed: false,
+            backup: options.backup.clone(),
             strict,
             counters_every: options.counters_every,
             next_counters: now.time + options.counters_every.unwrap_or(SimDuration::MAX),
@@ -245,6 +248,7 @@ impl Live {
         }
         self.disk()?;
         self.commit_soon();
+        self.back_up(false);
         if self.asked.counters.swap(false, Ordering::Relaxed) {
             self.show_counters();
         }
@@ -436,7 +440,12 @@ impl Live {
         match outcome {
             Ok(checkpoint) => {
                 self.outside.counters.commits += 1;
-                self.input(NodeInput::Durable { checkpoint });
+                // The disk writes what has gathered while the answers leave.
+                let next = self.strict && self.node.is_dirty();
+                if next {
+                    self.outside.committer.begin();
+                }
+                self.input(NodeInput::Durable { checkpoint, next });
                 Ok(())
             }
             Err(error) => {
@@ -454,7 +463,7 @@ impl Live {
             return;
         }
         let short = self.node.wins().core().versions_available() <= VERSION_RESERVE / 2;
-        if !self.strict && !short {
+        if !self.strict && !short && !self.outside.backup_due {
             let due = *self.lazy_due.get_or_insert(self.outside.now.time + LAZY_COMMIT_INTERVAL);
             if self.outside.now.time < due {
                 return;
@@ -464,22 +473,39 @@ impl Live {
         self.commit();
     }
 
+    /// Begins a backup that is due, once nothing waits to be committed; takes note of one that has ended.
+    fn back_up(&mut self, wait: bool) {
+        let durable = !self.node.is_dirty() && !self.node.is_committing();
+        let begins = self.outside.backup_due && durable;
+        if begins && let Some(path) = &self.backup {
+            self.outside.backup_due = !self.outside.committer.back_up(path.clone());
+        }
+        let Some(path) = &self.backup else { return };
+        if let Some(made) = self.outside.committer.backed_up(wait && begins) {
+            match &made {
+                Ok(records) => tracing::info!(records, "backup in {}", path.display()),
+                Err(why) => tracing::error!("--backup {}: {why}", path.display()),
+            }
+            self.input(NodeInput::BackupDone { ok: made.is_ok() });
+        }
+    }
+
     fn commit(&mut self) {
         self.input(NodeInput::Commit);
         self.outside.committer.begin();
     }
 
     fn commit_and_wait(&mut self) -> Result<(), ServeError> {
-        if self.node.is_committing() {
-            let outcome = self.outside.committer.wait();
-            self.committed(outcome)?;
+        loop {
+            if self.node.is_committing() {
+                let outcome = self.outside.committer.wait();
+                self.committed(outcome)?;
+            } else if self.node.is_dirty() {
+                self.commit();
+            } else {
+                return Ok(());
+            }
         }
-        while self.node.is_dirty() {
-            self.commit();
-            let outcome = self.outside.committer.wait();
-            self.committed(outcome)?;
-        }
-        Ok(())
     }
 
     /// Ends the service: what it holds in memory reaches the disk, streams are closed.
@@ -488,7 +514,9 @@ impl Live {
             tracing::info!("stopping");
             self.input(NodeInput::Stop);
             self.stream_news();
-            self.commit_and_wait()
+            self.commit_and_wait()?;
+            self.back_up(true);
+            Ok(())
         });
         self.say_goodbye();
         self.show_counters();

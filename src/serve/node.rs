@@ -16,10 +16,10 @@ use super::settings::Settings;
 use crate::base::{ByteRange, Digest, Machine, Now, Outbox, SimTime, Streams};
 use crate::nbt::{Identity, NbtClient, NbtConfig, NbtInput, NbtOutput, NbtProfile, Role};
 use crate::wins::{
-    Loaded, Observation, OperatorAction, RecordState, StoreOp, StreamId, WinsConfig, WinsInput,
-    WinsOutput, WinsServer,
+    Admission, BackupReason, BurstGate, Loaded, Observation, OperatorAction, RecordState, StoreOp,
+    StreamId, WinsConfig, WinsInput, WinsOutput, WinsServer,
 };
-use crate::wire::name_service::{NodeType, PORT};
+use crate::wire::name_service::{NodeType, Opcode, PORT};
 use crate::wire::{NameError, ScopeId};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -83,6 +83,14 @@ pub enum NodeInput<'a> {
         /// Whether the store then began to move its journal into the database. Only the file's bytes depend
         /// on it, not what the node does.
         checkpoint: bool,
+        /// Whether the next commit has begun already: it takes everything stored before this input, and is
+        /// under way while the answers leave.
+        next: bool,
+    },
+    /// The backup that was asked for is made, or could not be.
+    BackupDone {
+        /// Whether it is complete.
+        ok: bool,
     },
     /// Static mappings are to be imported.
     Statics {
@@ -105,6 +113,8 @@ pub trait Effects {
     fn store(&mut self, op: &StoreOp, out: &Outbox<WinsOutput>, turned: Option<Turned>);
     /// Something worth counting or logging happened.
     fn observe(&mut self, observation: &Observation);
+    /// A copy of the database is due, with everything stored so far.
+    fn backup(&mut self, _reason: BackupReason) {}
     /// The host answered a request about its own names.
     fn host_answered(&mut self) {}
     /// A request claimed one of the host's own names and was refused.
@@ -140,8 +150,13 @@ pub struct Node {
     /// Answers that wait for the commit under way, and for the one after it.
     waiting: Held,
     gathering: Held,
+    /// Empty, kept for its memory.
+    spare: Held,
     /// What the host and its server say to each other.
     inside: Vec<Inside>,
+    gate: BurstGate,
+    /// Whether answers wait for commits at all.
+    waits: bool,
     wins_out: Outbox<WinsOutput>,
     nbt_out: Outbox<NbtOutput>,
     digest: Option<Digest>,
@@ -186,7 +201,10 @@ impl Node {
             in_flight: None,
             waiting: Held::default(),
             gathering: Held::default(),
+            spare: Held::default(),
             inside: Vec::new(),
+            gate: BurstGate::new(),
+            waits: true,
             wins_out: Outbox::default(),
             nbt_out: Outbox::default(),
             digest: None,
@@ -266,7 +284,10 @@ impl Node {
             }
             NodeInput::Deadline => self.deadline(now, fx),
             NodeInput::Commit => self.commit(),
-            NodeInput::Durable { .. } => self.made_durable(now, fx),
+            NodeInput::Durable { next, .. } => self.made_durable(next, now, fx),
+            NodeInput::BackupDone { ok } => {
+                self.tell_wins(WinsInput::BackupDone { ok }, now, fx);
+            }
             NodeInput::Statics { text } => {
                 let action = OperatorAction::ImportLmhosts { text: text.to_vec() };
                 self.tell_wins(WinsInput::Operator(action), now, fx);
@@ -297,11 +318,15 @@ impl Node {
         }
     }
 
-    fn made_durable(&mut self, now: Now, fx: &mut impl Effects) {
+    fn made_durable(&mut self, next: bool, now: Now, fx: &mut impl Effects) {
         let Some(ticket) = self.in_flight.take() else { return };
         self.durable = ticket;
-        self.tell_wins(WinsInput::Durable { ticket }, now, fx);
         let mut held = std::mem::take(&mut self.waiting);
+        std::mem::swap(&mut self.waiting, &mut self.spare);
+        if next {
+            self.commit();
+        }
+        self.tell_wins(WinsInput::Durable { ticket }, now, fx);
         let mut start = 0;
         for &(to, end) in &held.answers {
             self.deliver(to, &held.bytes[start..end], fx);
@@ -309,7 +334,7 @@ impl Node {
         }
         held.answers.clear();
         held.bytes.clear();
-        self.waiting = held;
+        self.spare = held;
         if self.running && !self.booted {
             // Before the first reserve of versions is durable nothing can be registered.
             self.booted = true;
@@ -319,17 +344,8 @@ impl Node {
 
     fn datagram(&mut self, from: SocketAddrV4, bytes: &[u8], now: Now, fx: &mut impl Effects) {
         match self.names.reader_of(bytes) {
-            Reader::Server => {
-                let profile = &self.wins.core().profile;
-                let queued = self.answers_waiting() as u32;
-                let input = if profile.burst_handling && queued >= profile.burst_queue_size {
-                    // Only registrations come early, the rest is handled as ever.
-                    WinsInput::Overflow { from, bytes, queued }
-                } else {
-                    WinsInput::Datagram { from, bytes }
-                };
-                self.tell_wins(input, now, fx);
-            }
+            Reader::Server if enters_a_name(bytes) => self.registration(from, bytes, now, fx),
+            Reader::Server => self.tell_wins(WinsInput::Datagram { from, bytes }, now, fx),
             Reader::Host => {
                 fx.host_answered();
                 let datagram = NbtInput::Datagram {
@@ -357,6 +373,27 @@ impl Node {
         }
     }
 
+    /// A registration or refresh. What waits here are answers that wait for the disk.
+    fn registration(&mut self, from: SocketAddrV4, bytes: &[u8], now: Now, fx: &mut impl Effects) {
+        let waiting = self.answers_waiting() as u32;
+        let profile = &self.wins.core().profile;
+        let queue_max = profile.registration_queue_max;
+        let (early, enters) = match self.gate.admit(profile, waiting) {
+            Admission::Queue => (None, true),
+            Admission::Early { queued, keep } => (Some(queued), keep),
+            Admission::Drop => (Some(queue_max), false),
+        };
+        if let Some(queued) = early {
+            // Nothing is stored for such an answer, so it has nothing to wait for.
+            self.waits = false;
+            self.tell_wins(WinsInput::Overflow { from, bytes, queued }, now, fx);
+            self.waits = true;
+        }
+        if enters {
+            self.tell_wins(WinsInput::Datagram { from, bytes }, now, fx);
+        }
+    }
+
     fn tell_wins(&mut self, input: WinsInput<'_>, now: Now, fx: &mut impl Effects) {
         let mut out = std::mem::take(&mut self.wins_out);
         self.wins.handle(input, now, &mut out);
@@ -368,7 +405,7 @@ impl Node {
             match *item {
                 WinsOutput::Send { to, bytes, after_commit } => {
                     let bytes = out.bytes(bytes);
-                    if after_commit && self.handed > self.durable {
+                    if after_commit && self.waits && self.handed > self.durable {
                         self.hold(to, bytes);
                     } else {
                         self.deliver(to, bytes, fx);
@@ -376,8 +413,9 @@ impl Node {
                 }
                 // Partners are given by name here: nobody is searched for.
                 WinsOutput::Multicast { .. } => {}
-                // No backup folder can be set here, and the service outlives what it cannot read.
-                WinsOutput::Backup(_) | WinsOutput::Failed => {}
+                WinsOutput::Backup(reason) => fx.backup(reason),
+                // The service outlives what it cannot read.
+                WinsOutput::Failed => {}
                 WinsOutput::Store(ref op) => {
                     self.handed += 1;
                     self.fold_store(op, &out);
@@ -525,6 +563,21 @@ impl Node {
 }
 
 const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+
+/// Whether a packet asks for a name to be entered or refreshed.
+fn enters_a_name(bytes: &[u8]) -> bool {
+    bytes.get(2).is_some_and(|flags| {
+        let opcode = Opcode::from_code(flags >> 3);
+        let enters = matches!(
+            opcode,
+            Opcode::Registration
+                | Opcode::MultihomedRegistration
+                | Opcode::Refresh
+                | Opcode::RefreshAlternate
+        );
+        enters && flags & 0x80 == 0
+    })
+}
 
 /// Whether a packet the node composed is a request.
 fn is_request(bytes: &[u8]) -> bool {

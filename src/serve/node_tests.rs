@@ -81,7 +81,7 @@ impl Bench {
 
     fn commit(&mut self) {
         self.input(NodeInput::Commit);
-        self.input(NodeInput::Durable { checkpoint: false });
+        self.input(NodeInput::Durable { checkpoint: false, next: false });
     }
 
     fn register(&mut self, base: &str) {
@@ -112,13 +112,28 @@ fn a_strict_answer_waits_for_its_own_commit_and_a_lazy_one_for_none() {
     bench.input(NodeInput::Commit);
     bench.register("SECOND");
     assert_eq!((bench.seen.codes(), bench.node.answers_waiting()), (vec![], 2));
-    bench.input(NodeInput::Durable { checkpoint: false });
+    bench.input(NodeInput::Durable { checkpoint: false, next: false });
     assert_eq!((bench.seen.codes(), bench.node.answers_waiting()), (vec![Rcode::Ok], 1));
     bench.commit();
     assert_eq!((bench.seen.codes(), bench.node.answers_waiting()), (vec![Rcode::Ok], 0));
     let mut bench = Bench::start(&settings(false));
     bench.register("FIRST");
     assert_eq!(bench.seen.codes(), [Rcode::Ok]);
+}
+
+#[test]
+fn the_next_commit_may_begin_before_the_answers_of_the_last_one_leave() {
+    let mut bench = Bench::start(&settings(true));
+    bench.register("FIRST");
+    bench.input(NodeInput::Commit);
+    bench.register("SECOND");
+    bench.input(NodeInput::Durable { checkpoint: false, next: true });
+    assert_eq!((bench.seen.codes(), bench.node.answers_waiting()), (vec![Rcode::Ok], 1));
+    assert!(bench.node.is_committing() && !bench.node.is_dirty());
+    bench.register("THIRD");
+    bench.input(NodeInput::Durable { checkpoint: false, next: false });
+    assert_eq!((bench.seen.codes(), bench.node.answers_waiting()), (vec![Rcode::Ok], 1));
+    assert!(bench.node.is_dirty());
 }
 
 #[test]
@@ -131,7 +146,7 @@ fn an_answer_about_what_is_being_written_waits_for_that_commit_only() {
     let query = claim("FIRST", compose::release);
     bench.input(NodeInput::Datagram { from: CLIENT, bytes: &query });
     assert!(bench.seen.stored > stored, "the release is stored");
-    bench.input(NodeInput::Durable { checkpoint: false });
+    bench.input(NodeInput::Durable { checkpoint: false, next: false });
     assert_eq!(bench.seen.codes(), [Rcode::Ok]);
     bench.commit();
     assert_eq!(bench.seen.codes(), [Rcode::Ok]);
@@ -190,9 +205,11 @@ fn record(folder: &Path, change: impl Fn(usize, &mut Vec<u8>)) -> std::path::Pat
     let mut inputs: Vec<(NodeInput<'_>, Vec<u8>)> = vec![(NodeInput::Start, vec![])];
     for n in 0..30 {
         inputs.push((NodeInput::Commit, vec![]));
-        inputs.push((NodeInput::Durable { checkpoint: n % 10 == 5 }, vec![]));
+        inputs.push((NodeInput::Durable { checkpoint: n % 10 == 5, next: false }, vec![]));
         inputs.push((NodeInput::Deadline, registration(&format!("HOST-{n}"))));
     }
+    inputs.push((NodeInput::Commit, vec![]));
+    inputs.push((NodeInput::Durable { checkpoint: false, next: false }, vec![]));
     for (n, (input, mut bytes)) in inputs.into_iter().enumerate() {
         let time = SimTime(1000 * n as u64);
         let now = Now { time, wall: WallTime(time.0 + 77 + n as u64 / 20) };
@@ -206,7 +223,7 @@ fn record(folder: &Path, change: impl Fn(usize, &mut Vec<u8>)) -> std::path::Pat
         recorder.input(told.as_ref().unwrap_or(&done), now);
         let step = (
             matches!(done, NodeInput::Commit),
-            matches!(done, NodeInput::Durable { checkpoint: true }),
+            matches!(done, NodeInput::Durable { checkpoint: true, .. }),
         );
         node.handle(done, now, &mut disk);
         recorder.done(node.digest());
@@ -249,7 +266,7 @@ fn a_recording_replays_and_a_different_node_is_found_at_its_first_difference() {
     let path = record(folder.path(), |_, _| {});
     let replayed = replay(Recording::read(&path).expect("readable")).expect("replayable");
     assert_eq!(replayed.verdict, ReplayVerdict::Same);
-    assert_eq!(replayed.inputs, 91);
+    assert_eq!(replayed.inputs, 93);
     // A node that saw another claim than was written down: as if the program had changed.
     let path = record(folder.path(), |n, bytes| {
         if n == 45 {

@@ -105,8 +105,8 @@ pub(super) fn read_statics(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ServeError
     files.iter().map(read).collect()
 }
 
-/// Whether every mapping of a file is in the database already, so that a restart gives no new versions to what
-/// has not changed.
+/// Whether every mapping of a file is in the database already, so that a restart gives no new versions to
+/// what has not changed.
 pub(super) fn is_imported(text: &[u8], core: &Core) -> bool {
     let Ok((entries, _)) = parse_lmhosts(text) else { return false };
     let is_stored = |entry: &LmhostsEntry| {

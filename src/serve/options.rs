@@ -15,6 +15,8 @@ pub struct LiveOptions {
     pub settings: Settings,
     /// The database's file.
     pub store: PathBuf,
+    /// Where copies of the database go, as often as the settings say; not together with a recording.
+    pub backup: Option<PathBuf>,
     /// LMHOSTS files with static mappings.
     pub statics: Vec<PathBuf>,
     /// Time between lines of counters; `None` shows them on SIGUSR1 only.

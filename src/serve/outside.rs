@@ -8,7 +8,9 @@ use super::log::{EventLog, Limited};
 use super::node::{Effects, Turned};
 use super::streams::StreamTable;
 use crate::base::{Now, Outbox};
-use crate::wins::{NameRecord, Observation, StoreOp, StreamId, WinsEvent, WinsOutput};
+use crate::wins::{
+    BackupReason, NameRecord, Observation, StoreOp, StreamId, WinsEvent, WinsOutput,
+};
 use crate::wire::NetbiosName;
 use mio::net::UdpSocket;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -22,6 +24,8 @@ pub(super) struct Outside {
     pub(super) committer: Committer,
     pub(super) counters: Counters,
     pub(super) events: EventLog,
+    /// A backup is due, as soon as everything stored so far is durable.
+    pub(super) backup_due: bool,
     /// The program run for every change.
     pub(super) hook: Option<Hook>,
     pub(super) hook_log: Limited,
@@ -101,6 +105,10 @@ impl Effects for Outside {
             }
             _ => {}
         }
+    }
+
+    fn backup(&mut self, _reason: BackupReason) {
+        self.backup_due = true;
     }
 
     fn host_answered(&mut self) {

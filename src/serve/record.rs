@@ -7,7 +7,8 @@
 //!          check(4)  digest(4)
 //! payload  datagram: address(4) port(2) length(varint) bytes    stream opened: stream(4) address(4)
 //!          stream data: stream(4) length(varint) bytes          other stream events: stream(4)
-//!          static mappings: length(varint) text                 start, stop, deadline, commit, durable: none
+//!          static mappings: length(varint) text                 durable: 1 checkpoint | 2 next(1)
+//!          others: none
 //! end      0xFF inputs(8) digest(8) length(8) and digest(8) of the database file at the end, check(4)
 //! ```
 //! Numbers are little-endian. `check` is a running digest of everything before it from the first input on,
@@ -50,7 +51,8 @@ const DEADLINE: u8 = 9;
 const COMMIT: u8 = 10;
 const DURABLE: u8 = 11;
 const STATICS: u8 = 12;
-const DURABLE_CHECKPOINT: u8 = 13;
+const BACKUP_DONE: u8 = 13;
+const BACKUP_FAILED: u8 = 14;
 const END: u8 = 0xFF;
 
 /// What a recording begins with.
@@ -238,9 +240,10 @@ fn kind(input: &NodeInput<'_>) -> u8 {
         NodeInput::StreamClosed { .. } => STREAM_CLOSED,
         NodeInput::Deadline => DEADLINE,
         NodeInput::Commit => COMMIT,
-        NodeInput::Durable { checkpoint: false } => DURABLE,
-        NodeInput::Durable { checkpoint: true } => DURABLE_CHECKPOINT,
+        NodeInput::Durable { .. } => DURABLE,
         NodeInput::Statics { .. } => STATICS,
+        NodeInput::BackupDone { ok: true } => BACKUP_DONE,
+        NodeInput::BackupDone { ok: false } => BACKUP_FAILED,
     }
 }
 
@@ -267,11 +270,14 @@ fn push_payload(input: &NodeInput<'_>, out: &mut Vec<u8>) {
         | NodeInput::StreamRefused { stream }
         | NodeInput::StreamClosed { stream } => out.extend_from_slice(&stream.0.to_le_bytes()),
         NodeInput::Statics { text } => push_bytes(text, out),
+        NodeInput::Durable { checkpoint, next } => {
+            out.push(u8::from(checkpoint) | u8::from(next) << 1);
+        }
         NodeInput::Start
         | NodeInput::Stop
         | NodeInput::Deadline
         | NodeInput::Commit
-        | NodeInput::Durable { .. } => {}
+        | NodeInput::BackupDone { .. } => {}
     }
 }
 
@@ -471,7 +477,8 @@ fn frame(bytes: &[u8], begin: usize) -> Result<Option<Frame>, Short> {
     };
     let payload = at;
     match first & !WALL_CHANGED {
-        START | STOP | DEADLINE | COMMIT | DURABLE | DURABLE_CHECKPOINT => {}
+        START | STOP | DEADLINE | COMMIT | BACKUP_DONE | BACKUP_FAILED => {}
+        DURABLE => at += 1,
         DATAGRAM => {
             at += 6;
             skip_bytes(bytes, &mut at)?;
@@ -504,8 +511,10 @@ fn input(kind: u8, payload: &[u8]) -> Result<NodeInput<'_>, Short> {
         STOP => NodeInput::Stop,
         DEADLINE => NodeInput::Deadline,
         COMMIT => NodeInput::Commit,
-        DURABLE => NodeInput::Durable { checkpoint: false },
-        DURABLE_CHECKPOINT => NodeInput::Durable { checkpoint: true },
+        DURABLE => {
+            let [flags] = take(payload, &mut at)?;
+            NodeInput::Durable { checkpoint: flags & 1 != 0, next: flags & 2 != 0 }
+        }
         DATAGRAM => {
             let address = Ipv4Addr::from(take::<4>(payload, &mut at)?);
             let port = u16::from_le_bytes(take(payload, &mut at)?);
@@ -523,6 +532,8 @@ fn input(kind: u8, payload: &[u8]) -> Result<NodeInput<'_>, Short> {
             let stream = stream(&mut at)?;
             NodeInput::StreamData { stream, bytes: rest(&mut at)? }
         }
+        BACKUP_DONE => NodeInput::BackupDone { ok: true },
+        BACKUP_FAILED => NodeInput::BackupDone { ok: false },
         STATICS => NodeInput::Statics { text: rest(&mut at)? },
         _ => return Err(Short),
     })
@@ -599,8 +610,10 @@ mod tests {
             NodeInput::StreamClosed { stream },
             NodeInput::Deadline,
             NodeInput::Commit,
-            NodeInput::Durable { checkpoint: false },
-            NodeInput::Durable { checkpoint: true },
+            NodeInput::Durable { checkpoint: false, next: true },
+            NodeInput::Durable { checkpoint: true, next: false },
+            NodeInput::BackupDone { ok: true },
+            NodeInput::BackupDone { ok: false },
             NodeInput::Statics { text: b"10.0.0.1 A" },
         ];
         for before in inputs {

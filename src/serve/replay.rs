@@ -152,11 +152,20 @@ impl Replay {
             Entry::End(end) => self.end = Some(Ok(Some(end))),
             Entry::CutOff => self.end = Some(Ok(None)),
             Entry::Input { number, now, input, digest } => {
-                let step = match input {
-                    NodeInput::Commit => Some(DiskStep::Commit),
-                    NodeInput::Durable { checkpoint: true } => Some(DiskStep::Checkpoint),
-                    _ => None,
+                // What the database's thread did before the node heard of it.
+                let steps = match input {
+                    NodeInput::Commit => [None, Some(DiskStep::Commit)],
+                    NodeInput::Durable { checkpoint, next } => [
+                        checkpoint.then_some(DiskStep::Checkpoint),
+                        next.then_some(DiskStep::Commit),
+                    ],
+                    _ => [None, None],
                 };
+                for step in steps.into_iter().flatten() {
+                    if let Err(error) = self.outside.disk(step) {
+                        return self.error = Some(error.into());
+                    }
+                }
                 let what = describe(&input);
                 self.node.handle(input, now, &mut self.outside);
                 self.inputs = number;
@@ -164,10 +173,6 @@ impl Replay {
                     let difference =
                         Difference { input: number, time: now.time, what: what.into() };
                     self.end = Some(Err(difference));
-                } else if let Some(step) = step
-                    && let Err(error) = self.outside.disk(step)
-                {
-                    self.error = Some(error.into());
                 }
             }
         }
@@ -231,6 +236,7 @@ fn describe(input: &NodeInput<'_>) -> &'static str {
         NodeInput::Deadline => "a deadline",
         NodeInput::Commit => "the begin of a commit",
         NodeInput::Durable { .. } => "the end of a commit",
+        NodeInput::BackupDone { .. } => "the end of a backup",
         NodeInput::Statics { .. } => "an import of static mappings",
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::base::SimDuration;
 use crate::wins::{
-    CommitMode, Partner, PullPartner, PushPartner, StoreOptions, WinsConfig, WinsProfile,
-    WinsVersion,
+    BackupSettings, CommitMode, Partner, PullPartner, PushPartner, StoreOptions, WinsConfig,
+    WinsProfile, WinsVersion,
 };
 use crate::wire::{NameError, NetbiosName, Suffix};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,8 @@ pub struct Settings {
     pub verification_ns: Option<u64>,
     /// Time to live in query answers, seconds.
     pub query_ttl: Option<u32>,
+    /// Time between backups of the database, nanoseconds, when any are made; one more is made at stop.
+    pub backup_every_ns: Option<u64>,
     /// The seed of the server's chance.
     pub seed: u64,
     /// Take over the database of a server with another address.
@@ -126,6 +128,7 @@ impl Settings {
             extinction_timeout_ns: None,
             verification_ns: None,
             query_ttl: None,
+            backup_every_ns: None,
             seed: 1,
             adopt: false,
             restored: false,
@@ -211,6 +214,9 @@ impl Settings {
         profile.commit = if self.strict { CommitMode::Strict } else { CommitMode::Lazy };
         profile.burst_queue_size = self.burst_queue;
         profile.migrate_on = self.migrate_on;
+        profile.backup = self
+            .backup_every_ns
+            .map(|every| BackupSettings { every: SimDuration(every), at_stop: true });
         // The fault Q155701 would only make an end of it: nobody starts the service again.
         profile.malformed_stops = false;
         profile.only_configured_partners = !self.any_partner;

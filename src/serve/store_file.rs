@@ -74,6 +74,16 @@ impl StoreFile {
         Ok(StoreFile { file: Arc::new(File::open(path)?) })
     }
 
+    /// Makes an empty file, also in the place of one that is there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn replace(path: &Path) -> io::Result<StoreFile> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true).open(path)?;
+        Ok(StoreFile { file: Arc::new(file) })
+    }
+
     /// Makes a new file; one that is there already is an error.
     ///
     /// # Errors

@@ -426,7 +426,7 @@ mod tests {
         peer.write_all(&[0, 0, 1, 0]).expect("sent");
         let mut now = SimTime(2);
         read(&mut table, now);
-        while now < SimTime(2) + MESSAGE_MAX {
+        while now <= SimTime(2) + MESSAGE_MAX {
             now += SimDuration::from_secs(50);
             peer.write_all(&[7]).expect("sent");
             read(&mut table, now);
