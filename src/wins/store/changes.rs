@@ -114,8 +114,10 @@ impl Changes {
 
     /// Lets `later` follow; it is empty afterwards.
     pub(super) fn append(&mut self, later: &mut Changes) {
-        self.records.append(&mut later.records);
-        self.owners.append(&mut later.owners);
+        // One by one: `BTreeMap::append` goes through both maps, and behind a commit of a few records stands a
+        // journal of many thousands.
+        self.records.extend(std::mem::take(&mut later.records));
+        self.owners.extend(std::mem::take(&mut later.owners));
         self.reserved = later.reserved.take().or(self.reserved);
     }
 
