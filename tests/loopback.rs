@@ -42,6 +42,7 @@ fn the_host_answers_for_its_own_names_and_defends_them() {
     }
 }
 
+// rule: challenge/source-port
 #[test]
 fn a_holder_is_challenged_where_names_are_served() {
     let folder = Folder::new();
@@ -195,6 +196,7 @@ fn peers_that_lie_or_stall_are_dropped_and_the_server_goes_on() {
     drop((many, half, rubbish));
 }
 
+// rule: peer/stranger-pull
 #[test]
 fn strangers_may_not_pull() {
     let folder = Folder::new();
@@ -297,6 +299,7 @@ fn planted_changes_are_noticed(folder: &Folder, recording: &[u8]) {
     assert!(String::from_utf8_lossy(&output.stdout).contains("has no end"));
 }
 
+// rule: start/database
 #[test]
 fn a_damaged_store_is_left_alone_and_can_be_salvaged() {
     let folder = Folder::new();

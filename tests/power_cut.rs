@@ -137,6 +137,7 @@ fn a_cut_during_recovery_is_recovered_too() {
     assert!(models[acknowledged..].contains(&held));
 }
 
+// rule: database/full-disk
 #[test]
 fn a_full_disk_is_an_error_value_and_the_database_survives_it() {
     let disk = Disk::new(DiskParams::default());
@@ -276,6 +277,7 @@ fn serve(disk: &Disk, commit: CommitMode) -> (Vec<NetbiosName>, VersionId, SimTi
     (host.answered, host.server.core().own_maximum(), host.now)
 }
 
+// rule: database/commit
 #[test]
 fn every_write_and_sync_of_a_real_server() {
     for mode in [CommitMode::Strict, CommitMode::Lazy] {

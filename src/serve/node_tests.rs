@@ -105,6 +105,7 @@ fn registration(base: &str) -> Vec<u8> {
     claim(base, compose::registration)
 }
 
+// rule: database/commit
 #[test]
 fn a_strict_answer_waits_for_its_own_commit_and_a_lazy_one_for_none() {
     let mut bench = Bench::start(&settings(true));
@@ -152,6 +153,7 @@ fn an_answer_about_what_is_being_written_waits_for_that_commit_only() {
     assert_eq!(bench.seen.codes(), [Rcode::Ok]);
 }
 
+// rule: start/own-names
 #[test]
 fn the_host_registers_its_names_with_its_own_server_and_refuses_others() {
     let mut bench = Bench::start(&settings(true));

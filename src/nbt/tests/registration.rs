@@ -25,6 +25,7 @@ fn one_name(profile: NbtProfile, node: NodeType, servers: &[(Ipv4Addr, Does)]) -
     rig
 }
 
+// rule: suffix/minimum-three
 #[test]
 fn start_up_names_follow_the_role() {
     let count = |role, local_master| {
@@ -184,6 +185,15 @@ fn a_time_to_live_has_a_floor_and_the_lowest_rules() {
     rig.run(at(150_000));
     assert_eq!(rig.about(name("LATE"), Opcode::Refresh).len(), 1, "ruled by the other's");
     assert_eq!(rig.client.next_deadline(), Some(at(150_000 + HALF_TTL)));
+}
+
+// rule: ttl/infinite
+#[test]
+fn a_time_to_live_of_zero_is_for_ever() {
+    let rig = one_name(NbtProfile::nt40(6), NodeType::P, &[(PRIMARY, Does::Grants(0))]);
+    assert_eq!(rig.state(name("FILES")), by(PRIMARY));
+    let never = rig.client.next_deadline().is_none_or(|at| at == SimTime::MAX);
+    assert!(never, "nothing is to be refreshed");
 }
 
 // rule: client/fail-over

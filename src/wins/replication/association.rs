@@ -153,6 +153,7 @@ mod tests {
         Association::new(StreamId(1), PEER, purpose, 77, SimTime(9))
     }
 
+    // rule: assoc/handle, assoc/major, assoc/wrong-handle
     #[test]
     fn an_accepted_association_answers_every_start_with_the_same_handle() {
         let mut served = association(Purpose::Serve);
@@ -172,6 +173,7 @@ mod tests {
         assert!(!served.accepts(&Message::stop(0, StopReason::Normal)));
     }
 
+    // rule: assoc/minor
     #[test]
     fn minor_versions_count_as_the_nearest_lower_one() {
         for (minor, taken) in [(0, 1), (1, 1), (4, 1), (5, 5), (9, 5)] {
@@ -181,6 +183,7 @@ mod tests {
         }
     }
 
+    // rule: assoc/initiator
     #[test]
     fn only_the_start_response_to_our_handle_opens_what_we_started() {
         let mut ours = association(Purpose::Pull);

@@ -4,6 +4,7 @@
 
 mod challenges;
 mod operators;
+mod peers;
 mod queries;
 mod registrations;
 mod releases;
@@ -66,6 +67,8 @@ struct Bench {
     stored: Vec<StoreOp>,
     backups: Vec<(SimTime, BackupReason)>,
     connects: Vec<(SimTime, StreamId, Ipv4Addr)>,
+    streamed: Vec<(StreamId, Vec<u8>)>,
+    closed: Vec<StreamId>,
     tickets: u64,
     /// Whether the disk makes everything durable at once.
     disk_works: bool,
@@ -92,6 +95,8 @@ impl Bench {
             stored: Vec::new(),
             backups: Vec::new(),
             connects: Vec::new(),
+            streamed: Vec::new(),
+            closed: Vec::new(),
             tickets: 0,
             disk_works: true,
             last_id: 0,
@@ -112,6 +117,10 @@ impl Bench {
                     let bytes = out.bytes(bytes).to_vec();
                     self.sent.push(Sent { time: self.now.time, to, bytes, after_commit });
                 }
+                WinsOutput::StreamSend { stream, bytes } => {
+                    self.streamed.push((stream, out.bytes(bytes).to_vec()));
+                }
+                WinsOutput::StreamClose { stream } => self.closed.push(stream),
                 WinsOutput::Connect { stream, to } => {
                     self.connects.push((self.now.time, stream, *to.ip()));
                 }
