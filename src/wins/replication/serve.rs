@@ -67,9 +67,11 @@ impl Replication {
         // A maximum of zero asks for everything, as Samba reads it.
         let max = if wanted.version_max == 0 { u64::MAX } else { wanted.version_max };
         let range = VersionId(wanted.version_min)..=VersionId(max);
+        // Before the fix of Q190506 a list without members is sent as it stands, and stops who pulls it.
+        let deserted_too = ctx.core.profile.bad_replica_stops_pull;
         let visible = |record: &&NameRecord| {
             record.state != RecordState::Released
-                && !record.is_deserted()
+                && (deserted_too || !record.is_deserted())
                 && (statics || !record.is_static())
                 && in_scope(scope, record)
         };
