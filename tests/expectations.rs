@@ -162,6 +162,13 @@ const EXPECTATIONS: &[(Verdict, &str, &str)] = {
         (Pass, "always|until = \"2h\"", "stale_answers = { at_most = 0 }"),
         (Fail, "always", "stale_answers = { at_most = 0 }"),
         (Pass, "always", "stale_answers = { at_most = \"50%\" }"),
+        (
+            Pass,
+            "always|from = \"5min\"\nuntil = \"19min\"",
+            "lookup_time = { name = \"files\", at_most = \"1s\" }",
+        ),
+        (Fail, "always", "lookup_time = { at_most = \"1s\" }"),
+        (Fail, "reach", "lookup_time = { hosts = \"desk-*\", at_least = \"1h\" }"),
         (Pass, "always", "wrong_answers = { at_most = 0 }"),
         (Pass, "always", "answer = { name = \"NOBODY#20\", count = 0 }"),
         (Fail, "always", "answer = { name = \"NOBODY#20\", count = 1 }"),

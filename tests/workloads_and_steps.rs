@@ -438,3 +438,33 @@ fn release_refresh_gives_every_name_a_new_version() {
         "server_knows = { server = \"wins\", name = \"desk\", version_min = 12 }",
     );
 }
+
+#[test]
+fn a_malformed_packet_is_logged_and_stops_what_dies_of_it() {
+    let step = "at = \"1h\"\nmalformed_packet = { host = \"desk\", to = \"wins\" }";
+    let logged = "event_logged = { hosts = \"wins\", id = 4119 }";
+    step_decides(ONE_SERVER, step, logged);
+    let sp3 = ONE_SERVER.replace("host.wins = {", "host.wins = { profile = \"nt40-sp3\",");
+    step_decides(&sp3, step, logged);
+    let known = "[[expect]]\nalways = \"it\"\nserver_knows = { server = \"wins\", name = \"wins\" }\n\
+                 from = \"5min\"\n";
+    for (text, survives) in [(ONE_SERVER, true), (sp3.as_str(), false)] {
+        let (without, with) = without_and_with(&format!("{text}\n{known}"), step);
+        assert!(holds(&without, "it"));
+        assert_eq!(holds(&with, "it"), survives);
+    }
+}
+
+#[test]
+fn a_service_can_start_later_than_its_host() {
+    let text = |after: &str| {
+        let wins = format!("wins = {{ starts_after = \"{after}\", renewal_interval");
+        let expect = "[[expect]]\ngoal = \"it\"\nserver_knows = { server = \"wins\", name = \"wins\" }\n\
+                      within = \"2min\"\n";
+        ONE_SERVER.replace("wins = { renewal_interval", &wins) + expect
+    };
+    assert!(holds(&run(&text("0s")), "it"));
+    assert!(!holds(&run(&text("5min")), "it"));
+    let off = "[[step]]\nat = \"2min\"\nshut_down = \"wins\"\n";
+    assert!(!holds(&run(&(text("5min") + off)), "it"), "off before it came to that");
+}

@@ -240,6 +240,7 @@ fn install(plan: &Plan, host: &HostPlan, group: &GroupPlan) -> Option<WinsInstal
             partners: partners(plan, &wins.pull_from, &wins.push_to),
         },
         first_start: files.chain(statics).collect(),
+        starts_after: wins.starts_after,
         cpu: group.cpu,
         disk: group.disk,
         tcp: match group.profile {

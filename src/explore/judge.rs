@@ -78,8 +78,7 @@ impl Judge {
                 }
                 Follow::Signal(signal) => match (&happening.what, answer) {
                     (What::LookedUp(looked), Some((answer, _))) => {
-                        if let Some(good) = pulse(condition, happening.host, looked, answer, world)
-                        {
+                        if let Some(good) = pulse(condition, happening, looked, answer, world) {
                             signal.pulse(happening.at, good);
                         }
                     }
@@ -174,9 +173,9 @@ fn follow(expect: &ExpectPlan, plan: &Plan, occurrences: &[Occurrence]) -> Expec
             let tallies = vec![Tally::default(); stretches.len()];
             Follow::Tally(stretches, tallies)
         }
-        Condition::HostsResolve { .. } | Condition::Answer { .. } => {
-            Follow::Signal(Signal::pulses(mode, stretches))
-        }
+        Condition::HostsResolve { .. }
+        | Condition::Answer { .. }
+        | Condition::LookupTime { .. } => Follow::Signal(Signal::pulses(mode, stretches)),
         Condition::EventLogged { .. } => Follow::Signal(Signal::events(mode, stretches)),
         Condition::DatabasesAgree { .. }
         | Condition::ServerKnows { .. }
@@ -325,12 +324,12 @@ fn in_unit(value: Value) -> f64 {
 /// Whether a look-up speaks for (true), against (false) or not at all about a condition.
 fn pulse(
     condition: &Condition,
-    client: HostId,
+    happening: &Happening,
     looked: &LookedUp,
     answer: Answer,
     world: &World,
 ) -> Option<bool> {
-    let client = HostRef(client.0);
+    let client = HostRef(happening.host.0);
     let found = &world.addresses[looked.addresses.0 as usize..looked.addresses.1 as usize];
     match condition {
         Condition::HostsResolve { hosts, target, address } => {
@@ -347,6 +346,13 @@ fn pulse(
                     && !lacks.iter().any(|a| found.contains(a))
                     && found.starts_with(starts_with)
                     && count.is_none_or(|n| found.len() == n as usize)
+            })
+        }
+        Condition::LookupTime { hosts, name, at_least, at_most } => {
+            let asked = name.is_none_or(|name| name == looked.name);
+            let took = happening.at.since(looked.started);
+            (asked && hosts.binary_search(&client).is_ok()).then(|| {
+                at_least.is_none_or(|low| took >= low) && at_most.is_none_or(|high| took <= high)
             })
         }
         _ => None,

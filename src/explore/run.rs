@@ -147,6 +147,7 @@ pub fn kind_of(payload: u32) -> (&'static str, u32) {
         2 => "processor",
         3 => "disk",
         4 => "commit due",
+        5 => "service starts",
         64 => "boot",
         65 => "fault begins",
         66 => "fault ends",

@@ -11,6 +11,9 @@ use crate::wire::name_service::{NbFlags, NodeType};
 use crate::wire::{NetbiosName, ScopeId};
 use std::net::Ipv4Addr;
 
+/// A header that promises a question, and nothing behind it.
+const MALFORMED: &[u8] = &[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+
 impl Director {
     pub(super) fn step<S: Scheduler>(&mut self, index: usize, world: &mut World, sched: &mut S) {
         let plan = self.plan.clone();
@@ -55,6 +58,9 @@ impl Director {
             }
             StepKind::LogOn { host, user } => {
                 world.ask(HostId(host.0), NbtInput::LogOn { user: *user }, sched);
+            }
+            StepKind::MalformedPacket { host, to } => {
+                world.send_name_service(HostId(host.0), *to, MALFORMED, sched);
             }
             StepKind::Lookup { hosts, target } => {
                 for &host in hosts {

@@ -11,7 +11,7 @@ use crate::measure::{FaultSpan, Histogram, Measure, NotableEvent, Series};
 use crate::nbt::{NameKind, NameState};
 use crate::scenario::{HostRef, Plan, ProbeKind, ProbePlan};
 use crate::sim::{Death, Happening, HostId, LookedUp, RecordLook, What, World};
-use crate::wins::Observation;
+use crate::wins::{Observation, RequestKind};
 use crate::wire::{NetbiosName, Suffix};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -52,6 +52,8 @@ struct ServerWatch {
     pulls: u64,
     records_pulled: u64,
     versions: u64,
+    refreshes: u64,
+    events: u64,
 }
 
 /// What watches a run.
@@ -189,6 +191,9 @@ impl Watch {
             }
             What::Logged { id, name } => {
                 *self.logged.entry(id).or_default() += 1;
+                if let Some(s) = self.server(host) {
+                    self.servers[s].1.events += 1;
+                }
                 if let Some(name) = name {
                     self.note(at, host, format!("event {id}: {name} is in conflict"));
                 }
@@ -333,6 +338,9 @@ impl Watch {
 
     fn observed(&mut self, host: HostRef, seen: Observation, world: &World, at: SimTime) {
         let Some(s) = self.server(host) else { return };
+        if let Observation::Answered { request: RequestKind::Refresh, .. } = seen {
+            self.servers[s].1.refreshes += 1;
+        }
         let mut add = |name: &'static str| *self.counts.entry(name).or_default() += 1;
         match seen {
             Observation::Answered { positive: true, .. } => add("wins.answered_yes"),
@@ -490,6 +498,8 @@ impl Watch {
                 ("pulls", "1", watch.pulls),
                 ("records_pulled", "records", watch.records_pulled),
                 ("versions", "1", watch.versions),
+                ("refreshes", "1", watch.refreshes),
+                ("events", "1", watch.events),
             ];
             for (what, unit, n) in counts {
                 out.push(count(format!("server.{name}.{what}"), unit, n as f64));

@@ -37,6 +37,8 @@ pub struct NbtClient {
     life: Life,
     /// Some server has granted a time to live since the start.
     pub(super) granted: bool,
+    /// The Server service has stopped once, and its name is not registered again (Q139932).
+    server_name_lost: bool,
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -83,6 +85,7 @@ impl NbtClient {
             next_id: first_id,
             life: Life::Off,
             granted: false,
+            server_name_lost: false,
         }
     }
 
@@ -275,6 +278,9 @@ impl NbtClient {
         if matches!(self.life, Life::Stopping | Life::Stopped) {
             return;
         }
+        if self.server_name_lost && startup.name.suffix() == Suffix::SERVER {
+            return;
+        }
         if let Some(index) = self.find(&startup.name) {
             let held = &mut self.names[index];
             held.users = held.users.saturating_add(1);
@@ -305,6 +311,8 @@ impl NbtClient {
         let held = &mut self.names[index];
         held.users = held.users.saturating_sub(1);
         if held.users == 0 {
+            let server_stops = held.name.suffix() == Suffix::SERVER;
+            self.server_name_lost |= server_stops && self.config.profile.forgets_server_name;
             self.begin_release(index, AfterRelease::Remove, now, out);
         }
     }
@@ -372,6 +380,9 @@ impl NbtClient {
             return;
         }
         self.release_refresh_at = now + pause;
+        if self.server_count() > 0 {
+            self.use_server(0, now, out);
+        }
         self.choice = ServerChoice::new();
         self.granted = false;
         for index in (0..self.names.len()).rev() {

@@ -112,6 +112,11 @@ impl LocalName {
         matches!(self.state, NameState::Registered { by: Registrar::Wins(_) })
     }
 
+    /// Whether only the subnet knows of it.
+    pub fn is_by_broadcast(&self) -> bool {
+        self.state == NameState::Registered { by: Registrar::Broadcast }
+    }
+
     /// Whether the outstanding request is at a server.
     pub fn asks_server(&self) -> bool {
         matches!(self.phase, Phase::Claim | Phase::Refresh | Phase::Probe | Phase::Release)

@@ -53,6 +53,17 @@ pub struct NbtProfile {
     /// The refresh sweep: names due within it go together, and what failed is tried again after it
     /// (Q164308).
     pub sweep: SimDuration,
+    /// Refresh after this long whatever the server has granted; `None` refreshes at half the time to live.
+    /// Windows for Workgroups does so every 16 minutes (Q153713).
+    pub refresh_every: Option<SimDuration>,
+    /// While any name has failed, all of them are refreshed at each sweep (Q164308). The article names no
+    /// service pack; SP3 is taken, as for its neighbour.
+    pub failure_refreshes_all: bool,
+    /// A normal refresh goes to the other server, which thereby becomes the one in use (Q164309, until
+    /// 4.0 SP3).
+    pub swaps_at_refresh: bool,
+    /// The Server service, started again, does not register the computer's 20 name (Q139932, 3.51).
+    pub forgets_server_name: bool,
     /// The smallest time to live accepted from a server (MS-NBTE 3.1.4.1).
     pub ttl_min: SimDuration,
     /// No server is asked for this long after all were silent (WinsDownTimeout).
@@ -106,6 +117,9 @@ impl NbtProfile {
             asks_next_on_negative: false,
             return_rule: ReturnRule::Never,
             releases_all_at_shutdown: true,
+            failure_refreshes_all: false,
+            swaps_at_refresh: false,
+            forgets_server_name: false,
             ..NbtProfile::nt351()
         }
     }
@@ -116,6 +130,9 @@ impl NbtProfile {
             label: "nt351",
             cache_life: SimDuration::from_secs(600),
             releases_all_at_shutdown: false,
+            failure_refreshes_all: true,
+            swaps_at_refresh: true,
+            forgets_server_name: true,
             ..NbtProfile::nt40(4)
         }
         .without_negative_wait()
@@ -123,8 +140,9 @@ impl NbtProfile {
 
     /// Windows NT 4.0 with this service pack (0 for none).
     ///
-    /// Service pack 3 brings the second server after a negative answer (Q222840) and, as chosen here,
-    /// the release of all names at shutdown (Q140419 names no pack); 4 brings `nbtstat -RR`; 5 drops the
+    /// Service pack 3 brings the second server after a negative answer (Q222840), refreshes that stay with
+    /// their server (Q164309) and, as chosen here, the release of all names at shutdown (Q140419 names no
+    /// pack) and retries of failed names alone (Q164308); 4 brings `nbtstat -RR`; 5 drops the
     /// wait of 1500 ms after each negative answer (Q219357).
     pub fn nt40(service_pack: u8) -> NbtProfile {
         NbtProfile {
@@ -137,6 +155,10 @@ impl NbtProfile {
             cache_capacity: 256,
             initial_refresh: SimDuration::from_secs(960),
             sweep: SimDuration::from_mins(10),
+            refresh_every: None,
+            failure_refreshes_all: service_pack < 3,
+            swaps_at_refresh: service_pack < 3,
+            forgets_server_name: false,
             ttl_min: SimDuration::from_mins(5),
             wins_down: SimDuration::from_secs(15),
             wack_max: SimDuration::from_mins(5),
@@ -168,6 +190,9 @@ impl NbtProfile {
             label: "w95",
             return_rule: ReturnRule::Never,
             releases_all_at_shutdown: true,
+            failure_refreshes_all: false,
+            swaps_at_refresh: false,
+            forgets_server_name: false,
             ..NbtProfile::nt351()
         }
     }

@@ -5,7 +5,7 @@
 //! live or within the sweep, so an idle client wakes once a round.
 
 use super::client::NbtClient;
-use super::name_table::{Phase, TTL_FOREVER};
+use super::name_table::{LocalName, Phase, TTL_FOREVER};
 use super::profile::ReturnRule;
 use super::servers::at_least;
 use super::types::{NameState, NbtOutput};
@@ -21,12 +21,34 @@ impl NbtClient {
 
     /// Sets the timers of all names that wait for a refresh.
     pub(super) fn set_refresh_timers(&mut self) {
-        let lowest = self.lowest_ttl();
+        let wait = self.refresh_wait();
         for held in &mut self.names {
             let waits = held.phase == Phase::Idle && held.is_at_server();
             if waits && !held.failed && !held.claim_again {
-                held.timer = lowest.map_or(SimTime::MAX, |ttl| held.granted_at + ttl / 2);
+                held.timer = wait.map_or(SimTime::MAX, |wait| held.granted_at + at_least(wait));
             }
+        }
+    }
+
+    /// From a grant to the refresh; `None` if there is none.
+    fn refresh_wait(&self) -> Option<SimDuration> {
+        let profile = &self.config.profile;
+        let usual = profile.refresh_every.or_else(|| self.lowest_ttl().map(|ttl| ttl / 2));
+        // Q164308: one name that failed puts all of them into the retry.
+        let failed = |held: &LocalName| held.state == NameState::Conflict || held.is_by_broadcast();
+        match profile.failure_refreshes_all && self.names.iter().any(failed) {
+            true => Some(usual.map_or(profile.sweep, |usual| usual.min(profile.sweep))),
+            false => usual,
+        }
+    }
+
+    /// The server the refresh of a name begins with. Q164309: the next one, when nothing was wrong.
+    fn refresh_server(&self, failed: bool) -> u8 {
+        let count = self.server_count().max(1);
+        let server = self.choice.refresh_start(self.config.profile.return_rule, count);
+        match self.config.profile.swaps_at_refresh && !failed {
+            true => (server + 1) % count,
+            false => server,
         }
     }
 
@@ -43,7 +65,7 @@ impl NbtClient {
         let until = now + self.lowest_ttl().map_or(sweep, |ttl| sweep.min(ttl / 8));
         let rule = self.config.profile.return_rule;
         let can_ask = self.can_ask(now);
-        let server = self.choice.refresh_start(rule, self.server_count());
+        let servers = [false, true].map(|failed| self.refresh_server(failed));
         if can_ask && let ReturnRule::Cycle { tries, .. } = rule {
             let round = u16::from(tries.max(1)) * u16::from(self.server_count().max(1));
             let attempts = u16::from(self.choice.attempts) + 1;
@@ -59,6 +81,7 @@ impl NbtClient {
                 self.set_state(index, NameState::Registering, out);
                 self.plan_claim(index, now);
             } else if can_ask {
+                let server = servers[usize::from(held.failed)];
                 self.names[index].address = 0;
                 self.ask_server(index, Phase::Refresh, server, now, out);
             } else {

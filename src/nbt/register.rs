@@ -245,6 +245,7 @@ impl NbtClient {
             });
         }
         self.set_state(index, NameState::Registered { by: Registrar::Broadcast }, out);
+        self.set_refresh_timers();
         if self.node_type() == NodeType::M && self.can_ask(now) {
             self.ask_server(index, Phase::Claim, self.choice.current, now, out);
         } else {

@@ -173,6 +173,17 @@ pub enum Condition {
         /// How many addresses it must have.
         count: Option<u32>,
     },
+    /// Look-ups take so long, whatever they come to.
+    LookupTime {
+        /// By these hosts.
+        hosts: Vec<HostRef>,
+        /// Of this name; `None` for any.
+        name: Option<NetbiosName>,
+        /// Not less than this.
+        at_least: Option<SimDuration>,
+        /// Not more.
+        at_most: Option<SimDuration>,
+    },
     /// A measure, at the end of the run.
     Measure {
         /// Its dotted name: `replication.lag`.

@@ -29,8 +29,12 @@ pub struct KbPlan {
     pub harm: Vec<String>,
 }
 
-/// Whether a text is the number of an article: Q and five or six digits.
+/// Whether a text is the number of an article, Q and five or six digits, or a section of the specification
+/// of the administration protocol: `RAIW-3.1.4.3`.
 pub(super) fn is_article(text: &str) -> bool {
+    if let Some(section) = text.strip_prefix("RAIW-") {
+        return section.split('.').all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    }
     text.strip_prefix('Q').is_some_and(|digits| {
         (5..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
     })

@@ -337,6 +337,8 @@ pub struct WinsPlan {
     pub pull_from: Vec<PullPlan>,
     /// Servers it notifies, which then pull from it (its pull partners).
     pub push_to: Vec<PushPlan>,
+    /// How long after its host's other services it starts.
+    pub starts_after: SimDuration,
     /// Its timers, limits and switches: those of the version, with what the file changes.
     pub profile: WinsProfile,
     /// Which of them the file changes, in the order of the file.

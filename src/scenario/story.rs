@@ -325,6 +325,13 @@ pub enum StepKind {
         /// Whether those notified tell their own partners too (push only).
         propagate: bool,
     },
+    /// Sends what is no packet of the name service to port 137.
+    MalformedPacket {
+        /// The sender.
+        host: HostRef,
+        /// The receiver.
+        to: Ipv4Addr,
+    },
     /// Replaces the partners of a server.
     SetPartners {
         /// At this server.

@@ -6,8 +6,8 @@ use super::disk::DiskLoss;
 use super::happening::What;
 use super::host::{Death, HostId, Life};
 use super::service::{DATABASE_FILE, HeldAnswer, LAZY_COMMIT_INTERVAL, ServiceStop};
-use super::world::World;
-use crate::base::{Machine, Outbox, Scheduler, SimTime};
+use super::world::{World, kind};
+use crate::base::{ActorId, Machine, Outbox, Scheduler, SimTime};
 use crate::net::{
     PacketHandle, PacketHeader, StreamEvent, StreamOutput, SubnetId, TcpStack, Transport,
 };
@@ -536,6 +536,30 @@ impl World {
             for action in server.install.first_start.clone() {
                 self.wins_input(h, WinsInput::Operator(action), sched);
             }
+        }
+    }
+
+    /// Starts the WINS service of a host whose services start now: at once, or later as installed.
+    pub(super) fn start_wins_in_time<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let host = &self.hosts[h];
+        match host.server.as_ref().map(|server| server.install.starts_after) {
+            Some(after) if !after.is_zero() => {
+                let payload = kind::SERVICE | (host.boots & kind::INDEX);
+                sched.schedule(sched.now() + after, ActorId(h as u32), payload);
+            }
+            _ => self.start_wins(h, sched),
+        }
+    }
+
+    /// It is time for a service that starts late, unless its host was switched off since, or an
+    /// administrator was quicker.
+    pub(super) fn on_service_due<S: Scheduler>(&mut self, h: usize, boots: u32, sched: &mut S) {
+        let host = &self.hosts[h];
+        let waits = host.server.as_ref().is_some_and(|s| s.wins.is_none() && s.stopped.is_none());
+        let same_boot = host.boots & kind::INDEX == boots;
+        if waits && same_boot && matches!(host.life, Life::On | Life::Paused) {
+            self.start_wins(h, sched);
+            self.rearm(h, sched);
         }
     }
 

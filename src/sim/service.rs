@@ -22,6 +22,8 @@ pub struct WinsInstall {
     pub config: WinsConfig,
     /// Done at the first start, when the database is empty: static mappings and LMHOSTS files.
     pub first_start: Vec<OperatorAction>,
+    /// How long after the host's other services it starts (Q177256).
+    pub starts_after: SimDuration,
     /// Service times and queues.
     pub cpu: CpuConfig,
     /// The disk the database is on.

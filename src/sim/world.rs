@@ -32,6 +32,10 @@ pub(super) mod kind {
     pub const DISK: u32 = 3 << 24;
     /// It is time for a lazy commit.
     pub const COMMIT: u32 = 4 << 24;
+    /// The WINS service starts, a while after its host; the low bits are the host's boots.
+    pub const SERVICE: u32 = 5 << 24;
+    /// The low bits.
+    pub const INDEX: u32 = 0x00FF_FFFF;
 }
 
 /// Payloads from here on (and below the network's) belong to whoever directs the run.
@@ -178,6 +182,7 @@ impl World {
             kind::CPU => self.on_cpu(h, sched),
             kind::DISK => self.on_disk(h, sched),
             kind::COMMIT => self.on_commit_due(h, sched),
+            kind::SERVICE => self.on_service_due(h, event.payload & kind::INDEX, sched),
             _ => return Some(event),
         }
         None
@@ -461,7 +466,7 @@ impl World {
             )));
         }
         self.tell(h, What::Up, sched);
-        self.start_wins(h, sched);
+        self.start_wins_in_time(h, sched);
         self.nbt_input(h, NbtInput::Boot, sched);
         self.rearm(h, sched);
     }

@@ -240,4 +240,11 @@ impl Core {
     pub fn log(&self, event: WinsEvent, out: &mut Outbox<WinsOutput>) {
         self.observe(Observation::Logged(event), out);
     }
+
+    /// Writes an entry that only a server with `LogDetailedEvents` writes (Q176498).
+    pub fn log_detail(&self, event: WinsEvent, out: &mut Outbox<WinsOutput>) {
+        if self.profile.detailed_events {
+            self.log(event, out);
+        }
+    }
 }

@@ -111,6 +111,14 @@ pub struct WinsProfile {
     pub own_tombstones_wait: bool,
     /// A pulled tombstone lives for the verification interval, not the extinction timeout (Q162766).
     pub tombstone_replicas_stay_long: bool,
+    /// A pass begins at the version at which the one before it ended, so that older records of its own
+    /// stay as they are (Q149318: the start was wrong at random in 3.51; off in every row).
+    pub scavenger_starts_wrong: bool,
+    /// A pass deletes static replicas beyond [`statics_dropped_above`](Self::statics_dropped_above)
+    /// (Q164631, 4.0 until SP3).
+    pub scavenge_drops_statics: bool,
+    /// How many static replicas survive that. About 5,000 in the article.
+    pub statics_dropped_above: u32,
 
     /// `ChlMaxNoOfRetries`: queries a stored address gets in a challenge.
     pub challenge_tries: u8,
@@ -259,6 +267,8 @@ pub struct WinsProfile {
     pub persona_members_pass: bool,
     /// `CommRetryCount`: retries of a failed pull.
     pub pull_retries: u32,
+    /// `LogDetailedEvents`: notifications accepted and records pulled are logged too (Q176498).
+    pub detailed_events: bool,
     /// Owners a server can know; more are refused (Q219315).
     pub owners_max: usize,
     /// Consistency check (Q154410): time between runs, `None` is off.
@@ -355,6 +365,9 @@ impl WinsProfile {
             own_tombstones_wait: false,
             // The service pack of the fix is not listed; SP3 is taken.
             tombstone_replicas_stay_long: !from(Nt40, 3),
+            scavenger_starts_wrong: false,
+            scavenge_drops_statics: version == Nt40 && service_pack < 3,
+            statics_dropped_above: 5000,
             challenge_tries: 3,
             challenge_interval: SimDuration::from_millis(500),
             challenge_doubles: from(Nt40, 4),
@@ -418,6 +431,7 @@ impl WinsProfile {
             persona_unsorted: version == Nt40,
             persona_members_pass: version == Nt40,
             pull_retries: 3,
+            detailed_events: false,
             owners_max: match version {
                 Nt35 if service_pack < 2 => 25,
                 Nt35 | Nt351 => 100,
@@ -609,6 +623,7 @@ mod tests {
         assert!(!nt40(3).challenge_doubles && nt40(4).challenge_doubles);
         assert!(nt40(2).group_overruns_static && !nt40(3).group_overruns_static);
         assert!(!nt40(4).push_on_1c_tombstone && nt40(5).push_on_1c_tombstone);
+        assert!(nt40(2).scavenge_drops_statics && !nt40(3).scavenge_drops_statics);
         assert_eq!(nt40(0).scavenge_period(), hours(72));
     }
 

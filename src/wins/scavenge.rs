@@ -59,6 +59,8 @@ pub(super) struct Scavenger {
     /// When what is wanted begins, a pass having ended.
     resume_at: Option<SimTime>,
     pass: Option<Pass>,
+    /// Above the highest own version when the last pass ended.
+    passed: VersionId,
 }
 
 /// What one expired record comes to.
@@ -136,7 +138,12 @@ impl WinsServer {
         let mut expired = self.core.names.expired(None, now.wall).peekable();
         let any = expired.peek().is_some();
         if !wanted.verify_only {
-            let ours = expired.filter(|(_, record)| record.owner == own);
+            // Q149318: what the last pass has passed is not looked at again.
+            let from = match self.core.profile.scavenger_starts_wrong {
+                true => self.scavenger.passed,
+                false => VersionId::ZERO,
+            };
+            let ours = expired.filter(|(_, r)| r.owner == own && r.version >= from);
             versions.extend(ours.map(|(_, record)| record.version));
             versions.sort_unstable();
         }
@@ -306,7 +313,26 @@ impl WinsServer {
         }
     }
 
-    fn end_scavenging(&mut self, pass: Pass, now: Now, out: &mut Outbox<WinsOutput>) {
+    /// The bug of Q164631: static replicas beyond a number are lost. Returns how many were.
+    fn drop_statics(&mut self, out: &mut Outbox<WinsOutput>) -> u32 {
+        let own = self.core.own;
+        let keep = self.core.profile.statics_dropped_above as usize;
+        let statics = self.core.names.iter().filter(|r| r.is_static() && r.owner != own);
+        let mut lost: Vec<(NetbiosName, ScopeId)> =
+            statics.map(|record| (record.name, record.scope.clone())).collect();
+        lost.sort_unstable();
+        let lost = lost.get(keep..).unwrap_or_default();
+        for (name, scope) in lost {
+            self.core.delete(name, scope, out);
+        }
+        lost.len() as u32
+    }
+
+    fn end_scavenging(&mut self, mut pass: Pass, now: Now, out: &mut Outbox<WinsOutput>) {
+        self.scavenger.passed = self.core.own_maximum().next();
+        if self.core.profile.scavenge_drops_statics {
+            pass.deleted_replicas += self.drop_statics(out);
+        }
         let Wanted { manual, force, verify_only } = pass.wanted;
         let mut verified = 0;
         for (&owner, &due) in &pass.to_verify {

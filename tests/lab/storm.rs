@@ -268,6 +268,7 @@ fn install() -> WinsInstall {
     WinsInstall {
         config: WinsConfig { address: SERVER_ADDRESS, profile, partners: Vec::new() },
         first_start: Vec::new(),
+        starts_after: SimDuration::ZERO,
         cpu: CpuConfig {
             registration: SERVICE_TIME,
             release: SERVICE_TIME,

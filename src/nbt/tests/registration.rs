@@ -365,3 +365,70 @@ fn a_client_whose_only_server_fell_silent_may_stay_with_broadcasts() {
     rig.run(at(MINUTE));
     assert_eq!((rig.state(name("FILES")), rig.client.next_deadline()), (BY_BROADCAST, None));
 }
+
+#[test]
+fn a_wins_server_on_the_same_host_is_heard() {
+    let mut rig = booted(NbtProfile::nt40(6), NodeType::H, &[(ME, FINE)]);
+    rig.run(at(60_000));
+    assert!(rig.client.owned_names().all(|held| Some(held.state) == by(ME)));
+}
+
+#[test]
+fn windows_for_workgroups_refreshes_whatever_is_granted() {
+    let refreshes = |refresh_every| {
+        let profile = NbtProfile { refresh_every, ..NbtProfile::w95() };
+        let mut rig = one_name(profile, NodeType::P, &[(PRIMARY, FINE)]);
+        rig.run(at(3 * 16 * MINUTE + 1000));
+        rig.about(name("FILES"), Opcode::Refresh).len()
+    };
+    assert_eq!(refreshes(None), 0, "half of six days");
+    assert_eq!(refreshes(Some(SimDuration::from_mins(16))), 3, "Q153713");
+}
+
+#[test]
+fn one_failed_name_has_all_names_refreshed_every_ten_minutes() {
+    let refreshes = |pack| {
+        let mut rig = one_name(NbtProfile::nt40(pack), NodeType::P, &[(PRIMARY, FINE)]);
+        rig.set(PRIMARY, Does::Refuses);
+        rig.input(NbtInput::AddName { name: name("TAKEN"), kind: NameKind::Unique });
+        rig.set(PRIMARY, FINE);
+        rig.run(at(35 * MINUTE));
+        assert_eq!(rig.state(name("TAKEN")), Some(NameState::Conflict));
+        rig.about(name("FILES"), Opcode::Refresh)
+    };
+    let every_sweep = [10, 20, 30].map(|minute| (minute * MINUTE, Some(PRIMARY)));
+    assert_eq!(refreshes(2), every_sweep, "Q164308");
+    assert_eq!(refreshes(3), []);
+}
+
+#[test]
+fn a_normal_refresh_changes_servers_before_sp3() {
+    let owners = |pack| {
+        let servers = [(PRIMARY, FINE), (SECONDARY, FINE)];
+        let mut rig = one_name(NbtProfile::nt40(pack), NodeType::P, &servers);
+        rig.run(at(HALF_TTL + 15 * MINUTE));
+        rig.switches()
+    };
+    let minutes = |after: u64| HALF_TTL + after * MINUTE;
+    // Over at the refresh, back with the first probe (Q164309).
+    assert_eq!(owners(2), [(minutes(0), SECONDARY), (minutes(10), PRIMARY)]);
+    assert_eq!(owners(3), []);
+}
+
+#[test]
+fn the_server_service_comes_back_without_its_name_in_nt351() {
+    let comes_back = |profile| {
+        let mut rig = Rig::bare(profile, NodeType::P, &[(PRIMARY, FINE)]);
+        let (files, kind) = (name("FILES#20"), NameKind::Unique);
+        rig.input(NbtInput::AddName { name: files, kind });
+        rig.input(NbtInput::RemoveName { name: files });
+        rig.run(at(MINUTE));
+        rig.input(NbtInput::AddName { name: files, kind });
+        rig.input(NbtInput::AddName { name: name("FILES#03"), kind });
+        rig.run(at(2 * MINUTE));
+        assert_eq!(rig.state(name("FILES#03")), by(PRIMARY), "other services are not concerned");
+        rig.state(files) == by(PRIMARY)
+    };
+    assert!(!comes_back(NbtProfile::nt351()), "Q139932");
+    assert!(comes_back(NbtProfile::nt40(6)));
+}

@@ -76,6 +76,9 @@ fn service(words: &Words<'_>, wins: &WinsPlan, lines: &mut Vec<String>) {
         lines.push(format!("never pulls records of {}", owners.join(", ")));
     }
     lines.extend(wins.static_files.iter().map(|file| format!("imports {}", file.path)));
+    if !wins.starts_after.is_zero() {
+        lines.push(format!("starts {} after its host", time(wins.starts_after)));
+    }
     lines.extend(changes("", &wins.changed));
 }
 

@@ -315,6 +315,9 @@ impl Words<'_> {
                 };
                 format!("{} moves to {to}", self.hosts(hosts))
             }
+            StepKind::MalformedPacket { host, to } => {
+                format!("{} sends {to} what is no packet", self.host(*host))
+            }
             StepKind::ShutDown(hosts) => format!("{} shut down cleanly", self.hosts(hosts)),
             StepKind::Boot(hosts) => format!("{} switched on", self.hosts(hosts)),
             StepKind::Register { host, name } => {
@@ -430,6 +433,13 @@ impl Words<'_> {
                 }
                 let hosts = self.hosts(hosts);
                 format!("the answer for {name} to {hosts} {}", parts.join(", "))
+            }
+            Condition::LookupTime { hosts, name, at_least, at_most } => {
+                let what = name.map_or("look-ups".into(), |name| format!("look-ups of {name}"));
+                let low = at_least.map(|low| format!("at least {}", time(low)));
+                let high = at_most.map(|high| format!("at most {}", time(high)));
+                let limits: Vec<String> = [low, high].into_iter().flatten().collect();
+                format!("{what} by {} take {}", self.hosts(hosts), limits.join(", "))
             }
             Condition::Measure { name, figure, limit } => measure(name, *figure, limit),
             Condition::EventLogged { hosts, id } => {

@@ -36,6 +36,7 @@ const CONDITIONS: &[Key] = &[
     key("owner_known", Table(&OWNER_KNOWN), "The version up to which servers know an owner."),
     key("hosts_resolve", Table(&HOSTS_RESOLVE), "Every look-up of a name gives the right address."),
     key("lookup_success", Table(&LOOKUP_SUCCESS), "Share of look-ups that succeed."),
+    key("lookup_time", Table(&LOOKUP_TIME), "How long look-ups take, whatever they come to."),
     key("stale_answers", Table(&ANSWERS), "Answers with an address no longer held."),
     key("wrong_answers", Table(&ANSWERS), "Answers with an address never right."),
     key("one_holder", Either(&[Switch, Text]), "No two live hosts hold a unique name."),
@@ -99,6 +100,15 @@ static LOOKUP_SUCCESS: Spec = spec(
     &[
         must("at_least", Odds, "The share."),
         key("window", Interval, "In each window of this length. Default: the whole period."),
+        key("hosts", Hosts, "Who asks. Default: every client."),
+    ],
+);
+static LOOKUP_TIME: Spec = spec(
+    "a time of look-ups",
+    &[
+        key("at_most", Duration, "Not more than this."),
+        key("at_least", Duration, "Not less."),
+        key("name", Text, "A host, or a NetBIOS name with its suffix. Default: any."),
         key("hosts", Hosts, "Who asks. Default: every client."),
     ],
 );

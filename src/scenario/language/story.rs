@@ -151,6 +151,7 @@ const STEP_KINDS: &[Key] = &[
     key("check_consistency", Table(&CHECK), "Starts a consistency check (Q154410)."),
     key("stop_wins", Hosts, "Stops the WINS service; the host stays on."),
     key("start_wins", Hosts, "Starts the WINS service."),
+    key("malformed_packet", Table(&MALFORMED), "Sends what is no packet to port 137."),
     key("roam", Table(&ROAM), "Moves hosts to another subnet."),
     key("shut_down", Hosts, "Shuts hosts down cleanly."),
     key("boot", Hosts, "Switches hosts on."),
@@ -226,6 +227,10 @@ static PUT_RECORD: Spec = spec(
     ],
 );
 static CHECK: Spec = spec("a consistency check", &[must("server", Ref("WINS server"), "Where.")]);
+static MALFORMED: Spec = spec(
+    "a malformed packet",
+    &[must("host", Ref("host"), "Who sends it."), must("to", HostOrAddress, "To whom.")],
+);
 static ROAM: Spec = spec(
     "a move",
     &[

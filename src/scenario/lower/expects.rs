@@ -229,6 +229,7 @@ impl Build<'_> {
                 Some(Condition::HostsResolve { hosts, target, address })
             }
             "answer" => self.answer(inner),
+            "lookup_time" => self.lookup_time(inner),
             "measure" => self.measure(inner),
             _ => self.share_condition(&entry.key, inner),
         }
@@ -308,6 +309,21 @@ impl Build<'_> {
             self.out.add(mistake.hint(format!("add one of: {}", said.join(", "))));
         }
         Some(Condition::Answer { hosts, name: name?.name, contains, lacks, starts_with, count })
+    }
+
+    fn lookup_time(&mut self, table: &Table) -> Option<Condition> {
+        let name = match table.get("name") {
+            Some(node) => Some(self.lookup_target(node)?.name),
+            None => None,
+        };
+        let limit = |key| table.parse(key, values::duration);
+        let (at_least, at_most) = (limit("at_least"), limit("at_most"));
+        if table.get("at_least").is_none() && table.get("at_most").is_none() {
+            let span = table.entries.first().map(|e| e.key_span).unwrap_or_default();
+            let mistake = Mistake::new(span, "the time of a look-up needs a limit");
+            self.out.add(mistake.hint("add at_most or at_least"));
+        }
+        Some(Condition::LookupTime { hosts: self.askers(table), name, at_least, at_most })
     }
 
     fn measure(&mut self, table: &Table) -> Option<Condition> {

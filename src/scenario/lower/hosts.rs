@@ -186,6 +186,7 @@ impl Build<'_> {
         let wins = runs_wins.then(|| WinsPlan {
             pull_from: Vec::new(),
             push_to: Vec::new(),
+            starts_after: SimDuration::ZERO,
             profile: wins_profile(profile),
             changed: Vec::new(),
             statics: Vec::new(),

@@ -143,6 +143,7 @@ impl Build<'_> {
         let Some(wins) = group.wins.as_mut() else { return };
         let (pull_from, push_to) = self.partners(host, table);
         (wins.pull_from, wins.push_to) = (pull_from, push_to);
+        wins.starts_after = table.parse("starts_after", values::duration).unwrap_or_default();
         for entry in &table.entries {
             if WINS_PARAMETERS.iter().any(|k| k.name == entry.key)
                 && let before = wins.profile.clone()
@@ -384,6 +385,10 @@ fn set_nbt(profile: &mut NbtProfile, key: &str, node: &Node) -> bool {
         "cache_capacity" => profile.cache_capacity = count.min(65_535) as u16,
         "initial_refresh" => profile.initial_refresh = time,
         "sweep" => profile.sweep = time,
+        "refresh_every" => profile.refresh_every = Some(time),
+        "failure_refreshes_all" => profile.failure_refreshes_all = on,
+        "swaps_at_refresh" => profile.swaps_at_refresh = on,
+        "forgets_server_name" => profile.forgets_server_name = on,
         "ttl_min" => profile.ttl_min = time,
         "wins_down" => profile.wins_down = time,
         "wack_max" => profile.wack_max = time,
@@ -442,6 +447,9 @@ fn set_wins(profile: &mut WinsProfile, key: &str, node: &Node) -> bool {
         "replica_tombstones_wait" => profile.replica_tombstones_wait = time,
         "own_tombstones_wait" => profile.own_tombstones_wait = on,
         "tombstone_replicas_stay_long" => profile.tombstone_replicas_stay_long = on,
+        "scavenger_starts_wrong" => profile.scavenger_starts_wrong = on,
+        "scavenge_drops_statics" => profile.scavenge_drops_statics = on,
+        "statics_dropped_above" => profile.statics_dropped_above = small,
         "challenge_tries" => profile.challenge_tries = count.min(255) as u8,
         "challenge_interval" => profile.challenge_interval = time,
         "challenge_doubles" => profile.challenge_doubles = on,
@@ -487,6 +495,8 @@ fn set_wins(profile: &mut WinsProfile, key: &str, node: &Node) -> bool {
         "empty_range_is_error" => profile.empty_range_is_error = on,
         "release_1d_reaches_netbt" => profile.release_1d_reaches_netbt = on,
         "pull_retries" => profile.pull_retries = small,
+        "detailed_events" => profile.detailed_events = on,
+        "checks_drift" => profile.checks_drift = on,
         "consistency_check" => profile.consistency_check = Some(time),
         "verify_records_max" => profile.verify_records_max = small,
         "verify_with_partners" => profile.verify_with_partners = on,

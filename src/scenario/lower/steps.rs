@@ -58,6 +58,11 @@ impl Build<'_> {
             "roam" => return self.roam(table),
             "claim" => return self.claim_step(table),
             "register" | "release" | "log_on" => return self.name_step(key, table),
+            "malformed_packet" => {
+                let host = table.get("host").and_then(|n| self.host(n));
+                let to = table.get("to").and_then(|n| self.address_of(n));
+                return Some(StepKind::MalformedPacket { host: host?, to: to?.0 });
+            }
             "lookup" => {
                 let hosts = self.host_set(table.get("host")?);
                 let target = table.get("name").and_then(|n| self.lookup_target(n));

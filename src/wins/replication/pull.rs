@@ -311,6 +311,8 @@ impl Replication {
         let scope = ctx.scope(partner);
         if records.is_empty() {
             ctx.core.log(WinsEvent::NoRecordsInRange, ctx.out);
+        } else {
+            ctx.core.log_detail(WinsEvent::RecordsPulled, ctx.out);
         }
         if partner.is_some() {
             self.sources.insert(fetch.owner, fetch.from);

@@ -102,7 +102,7 @@ impl Replication {
             return;
         }
         let Some(from) = self.admit(stream, WinsEvent::NotificationRefused, ctx) else { return };
-        ctx.core.log(WinsEvent::NotificationAccepted, ctx.out);
+        ctx.core.log_detail(WinsEvent::NotificationAccepted, ctx.out);
         let turned = (!notification.persistent).then_some(stream);
         if self.jobs.len() >= JOBS_MAX {
             return if turned.is_some() {

@@ -3,6 +3,7 @@
 //! The comment `rule:` above a test names the documented rules it shows (`tests/wins_rules.txt`).
 
 mod challenges;
+mod documented_bugs;
 mod operators;
 mod peers;
 mod queries;
