@@ -338,6 +338,7 @@ fn a_foreign_file_is_no_store() {
     assert!(text.starts_with("just some text"));
 }
 
+// rule: backup/at-stop, backup/manual-restore
 #[test]
 fn a_backup_is_made_at_the_end_and_can_be_restored() {
     let folder = Folder::new();

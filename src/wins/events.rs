@@ -11,7 +11,7 @@ pub enum WinsEvent {
     ConnectionAborted,
     /// A malformed name packet came.
     MalformedPacket,
-    /// A partner asked for a range or an owner of which nothing is held here.
+    /// A pull of an owner's range brought no records.
     NoRecordsInRange,
     /// The list of a group is full.
     ListFull,
@@ -71,7 +71,7 @@ pub enum WinsEvent {
     PortTaken,
     /// The database failed.
     DatabaseError,
-    /// A requested range held no records.
+    /// A partner asked for a range in which nothing is held here.
     RangeEmpty,
     /// A pull failed after all retries.
     PullFailed,

@@ -3,7 +3,8 @@
 use super::*;
 use crate::wins::replication::Replication;
 use crate::wire::replication::{
-    Body, Message, Notification, OwnerRecord, ReplicaState, Start, StopReason,
+    Body, Message, Notification, OwnerRecord, ReplicaAddresses, ReplicaRecord, ReplicaState, Start,
+    StopReason,
 };
 use NameKind::*;
 use Origin::*;
@@ -211,7 +212,7 @@ fn after_a_plain_notification_the_roles_turn_on_its_connection() {
     assert_eq!(bench.connects.len(), before, "no connection of its own");
     let answers = say(&mut bench, &Message::records_response(handle, Vec::new()));
     assert!(matches!(answers[0].body, Body::Stop(StopReason::Normal)), "{answers:?}");
-    assert!(closed(&bench) && bench.saw(WinsEvent::RangeEmpty));
+    assert!(closed(&bench) && bench.saw(WinsEvent::NoRecordsInRange));
     // The same news again: nothing is asked for.
     bench.closed.clear();
     bench.give(WinsInput::StreamOpened { stream: STREAM, peer: OTHER });
@@ -244,4 +245,81 @@ fn a_peer_that_does_not_answer_is_given_up() {
     assert!(!bench.closed.contains(&stream));
     bench.wait(SimDuration::from_secs(1));
     assert!(bench.closed.contains(&stream));
+}
+
+/// A server whose replicas of `OTHER` are due: A, B, C and D under the versions 1 to 4.
+fn due(profile: WinsProfile, partners: Vec<Partner>) -> Bench {
+    let mut bench = Bench::stopped(profile);
+    bench.server.replication = Replication::new(partners);
+    bench.give(WinsInput::Start);
+    for (n, text) in (1..).zip(["A", "B", "C", "D"]) {
+        bench.seed(text, (Unique, Active, Dynamic), OTHER, &[host(n)]);
+        let mut record = bench.get(text).unwrap().clone();
+        record.version = VersionId(u64::from(n));
+        bench.server.core.put(record, &mut bench.out);
+        bench.collect();
+    }
+    bench.wait(SimDuration::from_hours(11));
+    bench.connects.clear();
+    bench.give(WinsInput::Operator(OperatorAction::VerifyNow));
+    bench
+}
+
+fn replica(text: &str, version: u64, n: u8) -> ReplicaRecord {
+    ReplicaRecord::new(name(text), ScopeId::none(), version, ReplicaAddresses::Unique(host(n)))
+}
+
+// rule: verify/range, verify/identical, verify/newer, verify/other-name, verify/gone
+// rule: verify/not-kept-open, verify/owner-partner, trigger/verify, pull/verification
+#[test]
+fn replicas_are_compared_with_what_their_owner_holds() {
+    let mut quiet = partner();
+    let pull = quiet.pull.as_mut().unwrap();
+    (pull.at_start, pull.interval) = (false, None);
+    let mut bench = due(WinsProfile::new(WinsVersion::W2k3, 0), vec![quiet]);
+    let (_, stream, to) = bench.connects[0];
+    assert_eq!(to, OTHER, "the owner is a partner and is asked itself");
+    let tell = |bench: &mut Bench, message: Message| {
+        let mut bytes = Vec::new();
+        message.encode(&mut bytes);
+        let before = bench.streamed.len();
+        bench.give(WinsInput::StreamData { stream, bytes: &bytes });
+        bench.streamed[before..]
+            .iter()
+            .map(|(_, b)| Message::decode(b).unwrap())
+            .collect::<Vec<_>>()
+    };
+    bench.give(WinsInput::StreamConnected { stream });
+    let start = Message::decode(&bench.streamed.last().unwrap().1).unwrap();
+    let Body::StartRequest(Start { sender_handle, .. }) = start.body else { panic!("{start:?}") };
+    let asked = tell(&mut bench, Message::start_response(sender_handle, HANDLE, 5));
+    let Body::RecordsRequest(wanted) = asked[0].body else { panic!("{asked:?}") };
+    assert_eq!((wanted.owner, wanted.version_min, wanted.version_max), (OTHER, 1, 4));
+    // A is as it was, B has changed, under C's version there is another name, D is gone.
+    let held = vec![replica("A", 1, 1), replica("B", 9, 20), replica("E", 3, 30)];
+    tell(&mut bench, Message::records_response(sender_handle, held));
+    let verify = bench.now.wall + bench.server.core().profile.verification_interval;
+    let seen = |text: &str| {
+        bench.get(text).map(|r| (r.version.0, r.addresses().next().unwrap(), r.stamp == verify))
+    };
+    assert_eq!(seen("A"), Some((1, host(1), true)));
+    assert_eq!(seen("B"), Some((9, host(20), true)));
+    assert_eq!((seen("C"), seen("D")), (None, None));
+    assert_eq!(seen("E"), Some((3, host(30), true)));
+    assert!(bench.saw(WinsEvent::SameVersionOtherName));
+    assert!(bench.closed.contains(&stream), "not kept open");
+}
+
+// rule: verify/random-partner
+#[test]
+fn with_the_switch_a_pull_partner_is_asked_about_an_owner_that_is_none() {
+    let third = Ipv4Addr::new(10, 9, 9, 3);
+    for (switch, expected) in [(false, OTHER), (true, third)] {
+        let profile = WinsProfile { verify_with_partners: switch, ..nt40() };
+        let mut quiet = Partner::both_ways(third, SimDuration::from_hours(1));
+        let pull = quiet.pull.as_mut().unwrap();
+        (pull.at_start, pull.interval) = (false, None);
+        let bench = due(profile, vec![quiet]);
+        assert_eq!(bench.connects[0].2, expected);
+    }
 }
