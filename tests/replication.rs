@@ -314,6 +314,7 @@ fn nt40() -> WinsProfile {
 
 // rule: trigger/interval, pull/range, pull/maximum-after, pull/closed, assoc/order
 // rule: replica/active-stamp
+// rule: partner/persistence
 #[test]
 fn a_name_reaches_the_partner_within_the_interval_and_not_before() {
     for profile in [w2k(), nt40()] {

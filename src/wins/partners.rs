@@ -135,6 +135,7 @@ mod tests {
     }
 
     // rule: partner/persona-non-grata
+    // rule: partner/persona-grata
     #[test]
     fn banned_owners_are_not_wanted_and_a_list_of_wanted_ones_bans_the_others() {
         let mut profile = with(WinsVersion::W2k3, 0, &[7, 3, 5]);

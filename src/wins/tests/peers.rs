@@ -236,6 +236,7 @@ fn a_notification_to_be_kept_open_is_not_answered_and_pulled_for_elsewhere() {
 }
 
 // rule: assoc/timeout, assoc/initiator, pull/maps
+// rule: partner/pull-at-start
 #[test]
 fn a_peer_that_does_not_answer_is_given_up() {
     let mut bench = connected(nt40(), vec![partner()]);

@@ -159,6 +159,7 @@ fn the_local_member_that_is_the_domain_master_is_the_first_of_all() {
 }
 
 // rule: list-1c/order-precedence
+// rule: partner/member-precedence
 #[test]
 fn members_of_a_preferred_partner_come_before_those_of_others() {
     let preferred = Ipv4Addr::new(10, 9, 9, 3);
