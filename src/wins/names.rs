@@ -217,13 +217,21 @@ impl NameTable {
     ) {
         let (old_version, new_version) = (old.map(|old| old.0), new.map(|new| new.0));
         if old_version != new_version {
-            old_version.map(|key| self.by_version.remove(&key));
-            new_version.map(|key| self.by_version.insert(key));
+            if let Some(key) = old_version {
+                self.by_version.remove(&key);
+            }
+            if let Some(key) = new_version {
+                self.by_version.insert(key);
+            }
         }
         let (old_stamp, new_stamp) = (old.and_then(|old| old.1), new.and_then(|new| new.1));
         if old_stamp != new_stamp {
-            old_stamp.map(|key| self.by_stamp.remove(&key));
-            new_stamp.map(|key| self.by_stamp.insert(key));
+            if let Some(key) = old_stamp {
+                self.by_stamp.remove(&key);
+            }
+            if let Some(key) = new_stamp {
+                self.by_stamp.insert(key);
+            }
         }
     }
 }

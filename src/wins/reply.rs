@@ -75,9 +75,8 @@ impl Request {
             let name = self.name.as_bytes();
             profile.special_group_masks.iter().any(|mask| mask.matches(name))
         };
-        if self.name.suffix() == Suffix::DOMAIN_CONTROLLERS {
-            NameKind::InternetGroup
-        } else if self.nb_flags.is_group() && masked() {
+        let listed = self.name.suffix() == Suffix::DOMAIN_CONTROLLERS;
+        if listed || self.nb_flags.is_group() && masked() {
             NameKind::InternetGroup
         } else if self.nb_flags.is_group() {
             NameKind::Group

@@ -219,7 +219,8 @@ impl WinsServer {
     ) -> bool {
         let chunk = self.core.profile.scavenge_chunk.max(1) as usize;
         let own = self.core.own;
-        let due: Vec<((WallTime, u32), Option<(NetbiosName, ScopeId)>)> = self
+        type Due = ((WallTime, u32), Option<(NetbiosName, ScopeId)>);
+        let due: Vec<Due> = self
             .core
             .names
             .expired(pass.cursor, pass.upto)

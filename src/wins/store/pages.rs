@@ -209,8 +209,11 @@ fn root_of(definition: &[u8]) -> Option<Root> {
     Some(Root { page: (*definition.get(9)? != 0).then_some(page), entries })
 }
 
+/// A key and its value.
+pub(super) type Entry<'a> = (&'a [u8], &'a [u8]);
+
 /// The entries of a leaf page that are in bounds, and whether these are all it says it has.
-pub(super) fn leaf(bytes: &[u8], widths: Widths) -> (Vec<(&[u8], &[u8])>, bool) {
+pub(super) fn leaf(bytes: &[u8], widths: Widths) -> (Vec<Entry<'_>>, bool) {
     let mut entries = Vec::new();
     if bytes.len() < 4 || bytes[0] != LEAF {
         return (entries, false);
