@@ -201,8 +201,8 @@ fn nothing_breaks_what_must_hold() {
 /// The target that a file's name begins with.
 fn target_of(path: &Path) -> Target {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let matching = TARGETS.iter().filter(|t| name.starts_with(&format!("{}-", t.name)));
-    *matching.last().unwrap_or_else(|| panic!("{name} names no target"))
+    let mut matching = TARGETS.iter().filter(|t| name.starts_with(&format!("{}-", t.name)));
+    *matching.next_back().unwrap_or_else(|| panic!("{name} names no target"))
 }
 
 fn run_file(path: &Path) {

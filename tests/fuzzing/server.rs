@@ -107,6 +107,9 @@ struct Line {
     last: Option<Message>,
 }
 
+/// Records, owners' maxima and the reserve, as the last durable commit left them.
+type Durable = (BTreeMap<Vec<u8>, Vec<u8>>, BTreeMap<Owner, VersionId>, VersionId);
+
 struct Rig {
     server: WinsServer,
     version: WinsVersion,
@@ -116,7 +119,7 @@ struct Rig {
     store: BTreeMap<Vec<u8>, Vec<u8>>,
     maxima: BTreeMap<Owner, VersionId>,
     reserve: VersionId,
-    durable: (BTreeMap<Vec<u8>, Vec<u8>>, BTreeMap<Owner, VersionId>, VersionId),
+    durable: Durable,
     handed: u64,
     /// Records by name and state, as the events tell.
     told: BTreeMap<(NetbiosName, RecordState), i64>,
