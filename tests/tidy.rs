@@ -65,6 +65,7 @@ const BANNED: [Ban; 12] = [
         allowed: &[
             ("scenario/load.rs", "reads scenarios and the files they name"),
             ("report/output.rs", "writes output folders"),
+            ("serve/restore.rs", "a backup in the place of a database"),
             ("cli/pull.rs", "makes the store it writes"),
             ("serve/opening.rs", "reads static mappings"),
             ("serve/commit.rs", "moves a backup to its place"),

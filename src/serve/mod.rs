@@ -14,6 +14,7 @@
 //! | `clock` | the machine's clocks as the machines' time |
 //! | `hook` | the program run for every change |
 //! | `record`, `replay` | every input in a file, and the same again from it |
+//! | `restore` | a backup in the place of a damaged database |
 //! | `ask` | queries, registrations, releases and node status over UDP, one at a time |
 //! | `partner` | reads a WINS server's database by replication over TCP |
 //! | `counters`, `log` | what is counted and logged |
@@ -37,6 +38,7 @@ mod outside;
 pub mod partner;
 mod record;
 mod replay;
+mod restore;
 mod settings;
 mod sockets;
 mod store_file;
@@ -50,6 +52,7 @@ pub use node::{Effects, Node, NodeInput, Turned};
 pub use options::{LiveOptions, ServeError};
 pub use record::{End, Entry, Header, Recorder, Recording, RecordingError, config_digest};
 pub use replay::{Difference, ReplayError, ReplayVerdict, Replayed, replay};
+pub use restore::{restore, sync_names};
 pub use settings::{
     BURST_QUEUE, PULL_INTERVAL, PUSH_AFTER, Settings, SettingsError, version_named,
 };

@@ -87,7 +87,8 @@ pub struct DiskCounters {
 #[derive(Clone)]
 pub struct Disk(Arc<Mutex<State>>);
 
-/// An open file of a [`Disk`]; what the WINS database writes through.
+/// An open file of a [`Disk`]; what the WINS database writes through. Clones share it.
+#[derive(Clone)]
 pub struct DiskFile {
     disk: Disk,
     file: usize,
@@ -122,9 +123,25 @@ struct Operation {
 }
 
 enum Change {
-    Write { offset: u64, old: Box<[u8]>, new: Box<[u8]> },
-    SetLen { old: u64, new: u64, cut: Box<[u8]> },
-    Replace { old: Image, new: Box<[u8]> },
+    Write {
+        offset: u64,
+        old: Box<[u8]>,
+        new: Box<[u8]>,
+    },
+    SetLen {
+        old: u64,
+        new: u64,
+        cut: Box<[u8]>,
+    },
+    Replace {
+        old: Image,
+        new: Box<[u8]>,
+    },
+    /// Takes the place of a file, whose old content is kept here.
+    Rename {
+        from: usize,
+        old: Image,
+    },
     Sync,
 }
 
@@ -211,6 +228,23 @@ impl Disk {
         state.counters.bytes_written += bytes.len() as u64;
         state.note(file, Change::Replace { old, new: bytes.into() }, cost);
         state.sync(file)
+    }
+
+    /// Gives a synced file another name, in place of the file that had it before. Whatever happens, that is
+    /// afterwards the old one or the new one, and which of them is durable when this has been submitted.
+    ///
+    /// # Errors
+    /// The disk has failed or has stopped; nothing is renamed.
+    pub fn rename_file(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let (from, to) = (state.file(from), state.file(to));
+        state.alive(None)?;
+        state.take_operation()?;
+        let new = std::mem::take(&mut state.files[from]);
+        let old = std::mem::replace(&mut state.files[to], new);
+        let cost = state.write_cost(0);
+        state.note(to, Change::Rename { from, old }, cost);
+        state.sync(to)
     }
 
     /// Removes a file at once and for good.
@@ -452,7 +486,12 @@ impl State {
     /// Takes every pending operation back, then repeats those that survive.
     fn take_back(&mut self, how: DiskLoss, now: SimTime, chance: &mut Stream) -> DiskLossReport {
         for op in self.journal.iter_mut().rev() {
-            op.undo(&mut self.files[op.file]);
+            if let Change::Rename { from, old } = &mut op.change {
+                let new = std::mem::replace(&mut self.files[op.file], std::mem::take(old));
+                self.files[*from] = new;
+            } else {
+                op.undo(&mut self.files[op.file]);
+            }
         }
         let mut report = DiskLossReport::default();
         let journal: Vec<Operation> = self.journal.drain(..).collect();
@@ -469,6 +508,13 @@ impl State {
                     DiskLoss::Crash => [Fate::Kept, Fate::Dropped][chance.below(2) as usize],
                     _ => [Fate::Kept, Fate::Dropped, Fate::Torn][chance.below(3) as usize],
                 };
+                if let Change::Rename { from, .. } = op.change {
+                    // A rename is one entry of a directory: done or not.
+                    if fate == Fate::Kept {
+                        self.files[op.file] = std::mem::take(&mut self.files[from]);
+                    }
+                    continue;
+                }
                 op.redo(fate, &mut self.files[op.file], chance, &mut report);
             }
             reached = synced;
@@ -493,7 +539,7 @@ impl Operation {
                 image.write((*new).min(*old), cut);
             }
             Change::Replace { old, .. } => *image = std::mem::take(old),
-            Change::Sync => {}
+            Change::Rename { .. } | Change::Sync => {}
         }
     }
 

@@ -159,6 +159,9 @@ impl State {
                     Change::Replace { old, new } => {
                         Change::Replace { old: old.clone(), new: new.clone() }
                     }
+                    Change::Rename { from, old } => {
+                        Change::Rename { from: *from, old: old.clone() }
+                    }
                     Change::Sync => Change::Sync,
                 },
             })

@@ -176,7 +176,10 @@ impl Core {
 
     /// Notes that another owner has versions up to this one, in the table and the database.
     pub fn note_maximum(&mut self, owner: Owner, version: VersionId, out: &mut Outbox<WinsOutput>) {
-        if owner != self.own && self.names.raise_maximum(owner, version) {
+        if owner != self.own {
+            // Also when a record has raised it already: what is stored tells a restart how far pulls came.
+            self.names.raise_maximum(owner, version);
+            let version = self.names.maximum(owner);
             self.store(StoreOp::OwnerMaximum { owner, version }, out);
         }
     }

@@ -176,6 +176,18 @@ impl NameTable {
         news
     }
 
+    /// Replaces the maxima of all owners but `own`; an owner that is not listed has none.
+    pub fn set_maxima(&mut self, own: Owner, maxima: &[(Owner, VersionId)]) {
+        for (&owner, maximum) in &mut self.maxima {
+            if owner != own {
+                *maximum = VersionId::ZERO;
+            }
+        }
+        for &(owner, version) in maxima.iter().filter(|&&(owner, _)| owner != own) {
+            self.maxima.insert(owner, version);
+        }
+    }
+
     /// The owner-version map: every owner ever heard of with its maximum, in the order of addresses.
     pub fn owners(&self) -> impl Iterator<Item = (Owner, VersionId)> + '_ {
         self.maxima.iter().map(|(&owner, &version)| (owner, version))

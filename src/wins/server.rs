@@ -86,9 +86,10 @@ impl WinsServer {
         for record in loaded.records {
             self.core.names.put(record);
         }
-        for (owner, version) in loaded.maxima {
-            self.core.names.raise_maximum(owner, version);
-        }
+        // What was pulled is what the store says, not what the records suggest: a power cut in the middle of
+        // a pull leaves records whose predecessors never came, and they must be asked for again.
+        let own = self.core.own;
+        self.core.names.set_maxima(own, &loaded.maxima);
         let own = self.core.names.maximum(self.core.own);
         let start = VersionId(self.core.profile.version_start);
         self.core.start_versions_after(loaded.reserve.max(own).max(start));

@@ -134,6 +134,16 @@ impl Found {
         (changes, missing)
     }
 
+    /// Every commit up to `base` that still stands there, oldest first: the database holds them, but it
+    /// may be damaged.
+    pub(super) fn upto(&self, base: u64) -> impl Iterator<Item = (u64, Changes)> + '_ {
+        self.frames.range(..=base).filter_map(|(&sequence, frame)| {
+            let mut changes = Changes::default();
+            self.decode(frame, &mut changes).ok()?;
+            Some((sequence, changes))
+        })
+    }
+
     fn decode(&self, frame: &Frame, changes: &mut Changes) -> Result<(), StoreError> {
         let start = frame.at as usize;
         let payload = &self.bytes[start + HEADER..start + frame.len];

@@ -181,6 +181,9 @@ impl WinsStore {
     pub fn open(backend: impl StorageBackend) -> Result<WinsStore, StoreError> {
         start_over_if_unfinished(&backend).map_err(from_io)?;
         let (database, meta) = open_tables(backend, CACHE_BYTES)?;
+        if meta.journal {
+            return Err(damaged("commits of it may stand in a journal"));
+        }
         Ok(WinsStore::new(database, meta, None))
     }
 

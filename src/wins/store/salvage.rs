@@ -2,8 +2,8 @@
 //!
 //! The tree is followed from its root as far as it holds; every record on the way must fit its own
 //! checksum. Where a page is damaged, the whole file is searched for copies of the records that belong
-//! there: pages that the tree gave up are not erased at once, and below a damaged branch the leaves are
-//! still what they were. Of several copies the newest counts. Such a copy may be older than what was lost.
+//! there: pages that the tree gave up are not erased at once, below a damaged branch the leaves are still
+//! what they were, and the journal keeps commits until their space is needed. Of several copies the newest counts. Such a copy may be older than what was lost.
 //! Then the journal follows.
 //!
 //! Promised: only records that were stored are returned, and all that stand in undamaged pages. The version
@@ -27,7 +27,8 @@ use std::net::Ipv4Addr;
 pub struct Salvaged {
     /// Records in the new database.
     pub recovered: u64,
-    /// How many of them are copies from pages no longer in use: they may be older than what was lost.
+    /// How many of them are copies from pages or journal frames that may no longer be in use, and so older
+    /// than what was lost.
     pub from_old_pages: u64,
     /// Records that were in the database and are lost, as far as it can be known.
     pub lost: u64,
@@ -65,11 +66,11 @@ pub fn salvage(
     }
     let expected = records.map_or(0, |root| root.entries);
     let mut salvaged = Salvaged { damaged_pages: walk.missing.len() as u64, ..Salvaged::default() };
-    salvaged.from_old_pages = search(&pages, &mut walk)?;
-    let in_tables = walk.records.len() as u64;
-    salvaged.lost = expected.saturating_sub(in_tables);
     let newest = walk.records.values().map(|&(sequence, _)| sequence).max().unwrap_or(0);
     let base = meta.map_or(newest, |meta| meta.sequence);
+    salvaged.from_old_pages = search(&pages, &found, base, &mut walk)?;
+    let in_tables = walk.records.len() as u64;
+    salvaged.lost = expected.saturating_sub(in_tables);
     let (newer, lost_commits) = found.salvage(base);
     salvaged.lost_commits = lost_commits;
     if meta.is_none() && in_tables == 0 && found.last().is_none() {
@@ -159,8 +160,14 @@ fn read_meta(
     }
 }
 
-/// Looks through every page for copies of what is missing. Returns how many were found.
-fn search(pages: &Pages<'_, impl StorageBackend>, walk: &mut Walk) -> Result<u64, StoreError> {
+/// Looks through every page, and the older part of the journal, for copies of what is missing. Returns how
+/// many were found.
+fn search(
+    pages: &Pages<'_, impl StorageBackend>,
+    found: &Found,
+    base: u64,
+    walk: &mut Walk,
+) -> Result<u64, StoreError> {
     if walk.missing.is_empty() {
         return Ok(0);
     }
@@ -180,9 +187,23 @@ fn search(pages: &Pages<'_, impl StorageBackend>, walk: &mut Walk) -> Result<u64
             }
         }
     }
-    let found = copies.len() as u64;
+    for (sequence, changes) in found.upto(base) {
+        for (key, body) in &changes.records {
+            let wanted = !walk.records.contains_key(&**key)
+                && walk.missing.iter().any(|range| range.contains(key))
+                && copies.get(&**key).is_none_or(|&(older, _)| older < sequence);
+            match body {
+                Some(body) if wanted => {
+                    copies.insert(key.to_vec(), (sequence, body.to_vec()));
+                }
+                None if wanted => drop(copies.remove(&**key)),
+                _ => {}
+            }
+        }
+    }
+    let copied = copies.len() as u64;
     walk.records.append(&mut copies);
-    Ok(found)
+    Ok(copied)
 }
 
 /// Writes the new database; `meta` is told the highest version of any record. Returns how many records.

@@ -13,7 +13,13 @@ use std::sync::{Arc, Mutex};
 
 /// A file in memory that outlives the database on it.
 #[derive(Clone, Debug, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Memory(pub(super) Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl StorageBackend for Memory {
     fn len(&self) -> io::Result<u64> {
@@ -40,7 +46,7 @@ impl StorageBackend for Memory {
     }
 }
 
-fn record(n: u32, version: u64) -> NameRecord {
+pub(super) fn record(n: u32, version: u64) -> NameRecord {
     let owner = Owner(Ipv4Addr::new(10, 9, 9, 9));
     let address = Ipv4Addr::from_bits(0x0A00_0000 + n);
     NameRecord {
@@ -57,7 +63,7 @@ fn record(n: u32, version: u64) -> NameRecord {
     }
 }
 
-fn put(store: &mut WinsStore, record: &NameRecord) {
+pub(super) fn put(store: &mut WinsStore, record: &NameRecord) {
     let mut out = Outbox::default();
     let bytes = out.write(|buf| record.encode(buf));
     store.apply(&StoreOp::Put { record: bytes }, &out);
