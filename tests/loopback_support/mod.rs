@@ -126,6 +126,7 @@ impl Server {
             .expect("the program starts");
         let log = Arc::new(Mutex::new(Vec::new()));
         let (stderr, lines) = (child.stderr.take().expect("a pipe"), log.clone());
+        #[allow(clippy::disallowed_methods)] // the log is read while the server runs
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 lines.lock().expect("nobody panics").push(line);
