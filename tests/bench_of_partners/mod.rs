@@ -272,8 +272,7 @@ impl Bench {
         records: &[ReplicaRecord],
     ) -> Vec<OwnerRecord> {
         let mut asked = Vec::new();
-        loop {
-            let Some(at) = self.sent.iter().position(|(on, _)| *on == conn.stream) else { break };
+        while let Some(at) = self.sent.iter().position(|(on, _)| *on == conn.stream) {
             let (_, message) = self.sent.remove(at);
             assert_eq!(message.handle, PEER_HANDLE);
             match message.body {
