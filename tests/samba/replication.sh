@@ -68,7 +68,8 @@ if [ ! -f "$kept" ]; then
 fi
 mkdir -p "$work/dc" && tar -C "$work/dc" -xf "$kept" || die "cannot unpack $kept"
 
-# $1: what it is to WINS, as lines of smb.conf.
+# $1: what it is to WINS, as lines of smb.conf; $2: its interfaces. As a server it registers its own names by way of
+# the loopback, as a client it must not try that way.
 samba_settings() {
     mkdir -p "$work/dc/run"
     cat > "$work/dc/smb.conf" <<CONF
@@ -78,7 +79,7 @@ samba_settings() {
     realm = STORM.TEST
     server role = active directory domain controller
     server services = nbt, wrepl
-    interfaces = cable lo
+    interfaces = $2
     bind interfaces only = yes
     private dir = $work/dc/private
     state directory = $work/dc/state
@@ -121,7 +122,7 @@ samba_settings "
     winsdb:local_owner = $theirs
     wreplsrv:periodic_interval = 1
     wreplsrv:tombstone_interval = 2
-    wreplsrv:scavenging_interval = 2"
+    wreplsrv:scavenging_interval = 2" "cable lo"
 start_samba
 
 # --- our server -------------------------------------------------------------------------------------------------
@@ -246,7 +247,7 @@ end "$samba"
 samba_settings "
     wins support = no
     wins server = $ours
-    nbtd:max_refresh_time = 2"
+    nbtd:max_refresh_time = 2" cable
 counted() { # counter: its last value in the log
     kill -USR1 "$serving"
     sleep 0.5
