@@ -112,7 +112,8 @@ fn only_the_major_version_two_is_answered_and_the_minor_one_is_never_kept() {
     }
 }
 
-// rule: peer/stranger-pull, peer/stranger-notification, partner/only-configured, event/4121-4126, event/4119-4124
+// rule: peer/stranger-pull, peer/stranger-notification, partner/only-configured, event/4121-4126
+// rule: event/4119-4124
 #[test]
 fn strangers_are_turned_away() {
     let mut bench = Bench::new(w2k3(), vec![partner(A)]);
@@ -182,7 +183,8 @@ fn only_domain_names_travel_when_told_and_old_versions_do_not_know_of_it() {
     assert_eq!((sent, plain, domain), (3, true, true));
 }
 
-// rule: pull/maps, pull/merge-maps, pull/best-partner, pull/range, pull/up-to-date, pull/maximum-after, pull/closed
+// rule: pull/maps, pull/merge-maps, pull/best-partner, pull/range, pull/up-to-date, pull/maximum-after
+// rule: pull/closed
 #[test]
 fn each_owner_is_asked_of_the_partner_that_knows_most_and_only_for_what_is_new() {
     let mut bench = Bench::new(nt40(), vec![partner(A), partner(B)]);
@@ -576,7 +578,8 @@ fn owners_without_records_are_forgotten_at_the_verify_interval() {
     assert!(bench.saw(WinsEvent::OwnerRemoved));
 }
 
-// rule: partner/pull-at-start, trigger/start-pull, trigger/parameter-changed, partner/push-at-start, trigger/start-push
+// rule: partner/pull-at-start, trigger/start-pull, trigger/parameter-changed, partner/push-at-start
+// rule: trigger/start-push
 #[test]
 fn start_and_changed_values_pull_and_start_notifies_where_told() {
     let eager = Partner::both_ways(A, INTERVAL);

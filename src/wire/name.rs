@@ -132,7 +132,8 @@ impl ScopeId {
         }
         Ok(ScopeId::of_text(text.into()))
     }
-    /// A scope as a partner replicates it: any text, since replication carries it whole and Windows takes labels
+    /// A scope as a partner replicates it: any text, since replication carries it whole and Windows takes
+    /// labels
     /// there that no name packet could hold.
     pub fn replicated(text: &[u8]) -> Result<ScopeId, NameError> {
         if text.len() > ScopeId::LEN_MAX {

@@ -73,7 +73,8 @@ pub struct ConflictRules {
     pub merge_takes_over: bool,
     /// A silent holder is also sent a release demand (MS-WINSRA); Windows Server 2003 was seen not to.
     pub demand_after_silence: bool,
-    /// Every holder of ours is asked unless the replica lists them all, as Windows Server 2003 was seen to do;
+    /// Every holder of ours is asked unless the replica lists them all, as Windows Server 2003 was seen to
+    /// do;
     /// otherwise those whom the replica lists or whom its owner registered are left out (MS-WINSRA, C3, C5).
     pub asks_all_holders: bool,
     /// A holder that answers with the addresses of both records makes them one multihomed record, as Windows
@@ -252,7 +253,8 @@ pub fn decide(
     }
 }
 
-/// The state in which a stored record meets a replica: an active special group that nobody is left in counts as
+/// The state in which a stored record meets a replica: an active special group that nobody is left in
+/// counts as
 /// released.
 fn state_met(stored: &NameRecord) -> RecordState {
     if stored.is_deserted() { RecordState::Released } else { stored.state }

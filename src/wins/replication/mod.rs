@@ -512,7 +512,8 @@ impl Replication {
         }
     }
 
-    /// A message with another handle is ignored, but for a map request with that of another association of the
+    /// A message with another handle is ignored, but for a map request with that of another association of
+    /// the
     /// same peer: it is answered there, as Windows Server 2003 was seen to do.
     fn wrong_handle(&mut self, stream: StreamId, message: &Message, ctx: &mut Ctx<'_>) {
         let Some(peer) = self.associations.get(&stream).map(|a| a.peer) else { return };
@@ -597,7 +598,8 @@ impl Replication {
     }
 }
 
-/// What Windows 2000 answers to a message whose reserved word lacks the bits of WINS: a negative answer of the
+/// What Windows 2000 answers to a message whose reserved word lacks the bits of WINS: a negative answer of
+/// the
 /// name service, with a header and a length in front.
 fn strange_answer() -> Message {
     Message {

@@ -354,7 +354,8 @@ impl Replication {
         }
     }
 
-    /// A response as long as responses get may have left records out: asks for the rest. Returns the last version
+    /// A response as long as responses get may have left records out: asks for the rest. Returns the last
+    /// version
     /// it held then.
     fn fetch_rest(&mut self, fetch: Fetch, records: &[ReplicaRecord]) -> Option<VersionId> {
         let last = records.iter().map(|record| record.version).max().unwrap_or(0);

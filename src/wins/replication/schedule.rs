@@ -6,7 +6,8 @@
 //! | past | the next of start time + n intervals (4.0 SP4 on); an interval from now before (Q171997) |
 //! | none | an interval from now |
 //!
-//! No interval, or one of zero, means no pull but at start and on notification (Q147356). The next pull counts
+//! No interval, or one of zero, means no pull but at start and on notification (Q147356). The next pull
+//! counts
 //! from when this one was due, except in 4.0 SP4, where it counts from this one's end (Q196209).
 
 use super::{Ctx, Job, JobKind, Replication};

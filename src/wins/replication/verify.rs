@@ -172,7 +172,8 @@ enum Verdict<'a> {
     Gone(Option<&'a NameRecord>),
 }
 
-/// Compares the active replicas of `owner` within the versions with what it holds there, static ones only when
+/// Compares the active replicas of `owner` within the versions with what it holds there, static ones only
+/// when
 /// told. Returns how many.
 pub(super) fn compare(
     owner: Owner,
