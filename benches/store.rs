@@ -130,10 +130,12 @@ impl Store {
             && let Some(checkpoint) = self.store.begin_checkpoint()
         {
             self.checkpoints += 1;
-            self.running = Some(std::thread::spawn(move || {
+            #[allow(clippy::disallowed_methods)] // as the server does it
+            let thread = std::thread::spawn(move || {
                 let outcome = checkpoint.run();
                 (checkpoint, outcome)
-            }));
+            });
+            self.running = Some(thread);
         }
     }
 
