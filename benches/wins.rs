@@ -1,12 +1,13 @@
 //! What a WINS server costs: processor time of a request, memory of a record.
 //!
 //! `storm` registers names through the whole simulation: composed by a client, carried over a subnet, two
-//! routers and a link, queued for the server's processor, decoded, decided, entered in the table, gathered for the
-//! store, answered, and the answer carried back. Commits (redb on the simulated disk) are counted too and shown
-//! apart. `machine` feeds the sans-IO server with datagrams and takes the answers from its outbox: what
+//! routers and a link, queued for the server's processor, decoded, decided, entered in the table, gathered
+//! for the store, answered, and the answer carried back. Commits (redb on the simulated disk) are counted too
+//! and shown apart. `machine` feeds the sans-IO server with datagrams and takes the answers from its outbox:
+//! what
 //! `winstorm serve` pays besides its sockets. `bare` is what the least conceivable program would pay for a
-//! registration: a `BTreeMap` of names to addresses, and the two datagrams copied. All three take turns in one
-//! run, and every figure is the median of the turns, in nanoseconds on the processor; the ratios are the
+//! registration: a `BTreeMap` of names to addresses, and the two datagrams copied. All three take turns in
+//! one run, and every figure is the median of the turns, in nanoseconds on the processor; the ratios are the
 //! ones to trust.
 //!
 //! `cargo bench --bench wins` measures 1,000, 100,000 and 1,000,000 records; `-- --records N` one size.

@@ -1,10 +1,10 @@
 //! A fuzzer of our own: a corpus of golden bytes and made-up conversations, mutated, on the targets of
 //! `tests/fuzzing`. Inputs that reach something new join the corpus.
 //!
-//! `cargo test --test fuzz` runs each target briefly, the same way each time. `WINSTORM_FUZZ_SECONDS=120` runs
-//! them that long in all, `WINSTORM_FUZZ_SEED=7` takes other mutations; the seed is printed. An input that fails
-//! is made as small as it goes, written to a file, and a line says how to run that file again. Inputs that once
-//! failed stay in `tests/fuzzing/failures`, as TARGET-NAME.hex.
+//! `cargo test --test fuzz` runs each target briefly, the same way each time. `WINSTORM_FUZZ_SECONDS=120`
+//! runs them that long in all, `WINSTORM_FUZZ_SEED=7` takes other mutations; the seed is printed. An input
+//! that fails is made as small as it goes, written to a file, and a line says how to run that file again.
+//! Inputs that once failed stay in `tests/fuzzing/failures`, as TARGET-NAME.hex.
 
 #![allow(
     clippy::disallowed_types,

@@ -165,6 +165,7 @@ fn floods_and_rubbish_from_one_address_leave_the_others_alone() {
     assert!((1..100).contains(&lines), "{lines} lines about two thousand datagrams");
 }
 
+// rule: assoc/limit
 #[test]
 fn peers_that_lie_or_stall_are_dropped_and_the_server_goes_on() {
     let folder = Folder::new();
@@ -209,6 +210,7 @@ fn strangers_may_not_pull() {
     loopback_support::wait_for("the refusal in the log", refused);
 }
 
+// rule: partner/port
 #[test]
 fn two_servers_replicate() {
     let folders = [Folder::new(), Folder::new()];
@@ -336,6 +338,32 @@ fn a_foreign_file_is_no_store() {
     assert!(said.contains("no WINS database"), "{said}");
     let text = fs::read_to_string(folder.store()).expect("still there");
     assert!(text.starts_with("just some text"));
+}
+
+// rule: backup/auto-restore
+#[test]
+fn a_damaged_database_gives_way_to_its_backup_at_start() {
+    let folder = Folder::new();
+    let copy = folder.path().join("copy.db");
+    let backup = ["--backup", &copy.display().to_string()];
+    let server = Server::start(address(37), &folder, &backup);
+    let client = Client::new(address(38), &server);
+    for n in 0..50 {
+        assert_eq!(client.register(&format!("HOST-{n}"), 0x20), Rcode::Ok);
+    }
+    assert_eq!(server.stop("TERM"), Some(0));
+    let mut bytes = fs::read(folder.store()).expect("the store");
+    let at = bytes.windows(6).position(|window| window == b"HOST-7").expect("a record") + 30;
+    bytes[at] ^= 0xFF;
+    fs::write(folder.store(), &bytes).expect("damaged");
+    let server = Server::start(address(37), &folder, &backup);
+    assert!(server.log().iter().any(|line| line.contains("takes its place")));
+    let client = Client::new(address(38), &server);
+    let found = (0..50).filter(|n| client.query(&format!("HOST-{n}"), 0x20).is_some()).count();
+    assert_eq!(found, 50);
+    let mut kept = folder.store().into_os_string();
+    kept.push(".damaged");
+    assert_eq!(fs::read(kept).expect("the damaged file"), bytes, "kept as it was");
 }
 
 // rule: backup/at-stop, backup/manual-restore

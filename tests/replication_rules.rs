@@ -132,7 +132,8 @@ fn with_open_doors_strangers_get_dynamic_records_and_before_2003_static_ones_too
     for (version, with_statics) in
         [(WinsVersion::Nt40, 2), (WinsVersion::W2k, 2), (WinsVersion::W2k3, 1)]
     {
-        let open = WinsProfile { only_configured_partners: false, ..profile(version, 0) };
+        let row = profile(version, 0);
+        let open = WinsProfile { only_configured_partners: false, detailed_events: true, ..row };
         let mut bench = Bench::new(open, Vec::new());
         bench.register("ALIVE#20", 1, false);
         bench.operate(OperatorAction::ImportLmhosts { text: b"10.1.1.7 FIXED\n".to_vec() });
@@ -330,6 +331,32 @@ fn a_notification_without_keeping_open_turns_the_roles_on_its_connection() {
     assert_eq!((wanted.owner, wanted.version_min, wanted.version_max), (A, 1, 2));
     bench.say(conn.stream, &Message::records_response(conn.handle, vec![unique("A#20", 2, 2)]));
     assert_eq!(bench.heard_one(conn.stream).body, Body::Stop(StopReason::Normal));
+}
+
+// rule: partner/address-change, trigger/address-change
+#[test]
+fn a_new_address_is_told_at_once_with_propagation_and_of_ours_only() {
+    for told_of_addresses in [true, false] {
+        let mut peer = partner(A);
+        let push = peer.push.as_mut().expect("a push partner");
+        (push.on_address_change, push.update_count) = (told_of_addresses, None);
+        let mut bench = Bench::new(nt40(), vec![peer, partner(B)]);
+        bench.feed(B, B, &[unique("B#20", 4, 4)]);
+        bench.register("MOVER#20", 1, false);
+        assert!(bench.connects.is_empty(), "a new name is no new address");
+        // The old holder is asked and stays silent: the name moves.
+        bench.register("MOVER#20", 2, false);
+        bench.wait(SECOND * 20);
+        let moved = bench.record("MOVER#20").expect("a record");
+        assert_eq!(moved.addresses().collect::<Vec<_>>(), [host(2)]);
+        assert_eq!(!bench.connects.is_empty(), told_of_addresses);
+        if told_of_addresses {
+            let conn = bench.take_connect(A, VERSION_MINOR_NT4);
+            let Body::Notification(told) = bench.heard_one(conn.stream).body else { panic!() };
+            assert!(told.propagate && told.initiator == OWN);
+            assert!(told.owners.len() == 1 && told.owners[0].owner == OWN);
+        }
+    }
 }
 
 /// What the server passes on after a propagating notification of A's that brought `records`.

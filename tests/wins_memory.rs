@@ -1,5 +1,5 @@
-//! What a record costs a simulated WINS server, all in: name table, indexes, the database on the simulated disk,
-//! and whatever else grew. `benches/wins.rs` tells the same of a million records.
+//! What a record costs a simulated WINS server, all in: name table, indexes, the database on the simulated
+//! disk, and whatever else grew. `benches/wins.rs` tells the same of a million records.
 
 #[path = "lab/counting.rs"]
 mod counting;

@@ -1,4 +1,5 @@
-//! Throughput of a WINS server on real sockets: requests a second, latency, and whether the answers are right.
+//! Throughput of a WINS server on real sockets: requests a second, latency, and whether the answers are
+//! right.
 //!
 //! `cargo bench --bench serve` starts `winstorm serve wins` itself, strict and lazy, and measures every mix
 //! with 64 and 1,000 requests outstanding. `cargo bench --bench serve -- --server IP[:PORT] --mix mixed

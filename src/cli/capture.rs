@@ -8,7 +8,7 @@ use crate::report::{OutputError, PendingFile};
 use crate::scenario::Plan;
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 /// The file's name in the output folder.
@@ -63,19 +63,21 @@ impl CaptureFile {
         Box::new(Tap(self.state.clone()))
     }
 
-    /// Makes the file whole.
+    /// Writes the file's end; it gets its name when it is committed.
     ///
     /// # Errors
     /// Some frame could not be written, or the end of the file.
-    pub(super) fn finish(self, dir: &Path) -> Result<PathBuf, OutputError> {
+    pub(super) fn finish(self, dir: &Path) -> Result<PendingFile, OutputError> {
         let mut state = self.state.borrow_mut();
         let path = dir.join(FILE);
         if let Some(error) = state.failed.take() {
             return Err(OutputError::other("write", &path, &error));
         }
         let writer = state.writer.take().expect("a capture is finished once");
-        let file = writer.finish().map_err(|error| OutputError::other("write", &path, &error))?;
-        file.commit()
+        let mut file =
+            writer.finish().map_err(|error| OutputError::other("write", &path, &error))?;
+        file.complete()?;
+        Ok(file)
     }
 }
 

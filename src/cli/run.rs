@@ -6,7 +6,7 @@ use super::trace::TraceFile;
 use crate::base::{SimDuration, SimTime};
 use crate::explore::{RunOptions, TraceLine, first_difference, run};
 use crate::measure::{RunResult, Verdict};
-use crate::report::{self, Extras, OutputError, Style};
+use crate::report::{self, Extras, OutputError, PendingFile, Style};
 use crate::scenario::{Plan, load_file, parse_moment};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -71,10 +71,15 @@ fn execute(arguments: &RunArguments) -> Result<Exit, Exit> {
     let name = arguments.file.display().to_string();
     #[expect(clippy::disallowed_types, reason = "how long the run took here, shown and never used")]
     let started = std::time::Instant::now();
-    let (result, mut files) = run_once(&name, &plan, arguments, until)?;
+    let (result, pending) = run_once(&name, &plan, arguments, until)?;
     let wall_s = started.elapsed().as_secs_f64();
+    let mut files = Vec::new();
     if let Some(dir) = &arguments.out {
         let written = report::write_all(dir, &result, Some(wall_s)).map_err(|e| fault(&e))?;
+        // Whole on the disk already, and named last: a folder never holds files of two runs.
+        for file in pending {
+            files.push(file.commit().map_err(|e| fault(&e))?);
+        }
         files.extend(written);
     }
     show(arguments, &result, wall_s, files)?;
@@ -105,7 +110,7 @@ fn run_once(
     plan: &Arc<Plan>,
     arguments: &RunArguments,
     until: Option<SimTime>,
-) -> Result<(RunResult, Vec<PathBuf>), Exit> {
+) -> Result<(RunResult, Vec<PendingFile>), Exit> {
     let mut files = Vec::new();
     let out = |wanted: bool| arguments.out.as_deref().filter(|_| wanted);
     let capture = created(out(arguments.pcap), |dir| CaptureFile::create(dir, plan))?;

@@ -4,7 +4,7 @@ use crate::explore::{TraceLine, kind_of};
 use crate::report::{OutputError, PendingFile};
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The file's name in the output folder.
 pub(super) const FILE: &str = "events.jsonl";
@@ -62,14 +62,15 @@ impl TraceFile {
         self.failed = written.err();
     }
 
-    /// Makes the file whole.
+    /// Writes the file's end; it gets its name when it is committed.
     ///
     /// # Errors
     /// A line could not be written, or the end of the file.
-    pub(super) fn finish(self) -> Result<PathBuf, OutputError> {
-        match self.failed {
-            Some(error) => Err(self.file.error(error)),
-            None => self.file.commit(),
+    pub(super) fn finish(mut self) -> Result<PendingFile, OutputError> {
+        if let Some(error) = self.failed.take() {
+            return Err(self.file.error(error));
         }
+        self.file.complete()?;
+        Ok(self.file)
     }
 }

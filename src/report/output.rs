@@ -221,21 +221,24 @@ impl PendingFile {
         Ok(PendingFile { path: path.to_path_buf(), part, file: Some(BufWriter::new(file)) })
     }
 
+    /// Brings everything written so far to the disk, so that nothing but the rename can fail any more.
+    ///
+    /// # Errors
+    /// [`OutputError`] if the last bytes could not be written.
+    pub fn complete(&mut self) -> Result<(), OutputError> {
+        let writer = self.file.as_mut().expect("not committed yet");
+        let outcome = writer.flush().and_then(|()| writer.get_ref().sync_all());
+        outcome.map_err(|reason| self.error(reason))
+    }
+
     /// Makes the file whole under its name and returns that.
     ///
     /// # Errors
     /// [`OutputError`] if the last bytes or the rename failed; the temporary file is removed then.
     pub fn commit(mut self) -> Result<PathBuf, OutputError> {
-        let writer = self.file.take().expect("only `commit` takes it, and consumes the value");
-        let outcome = writer
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| std::fs::rename(&self.part, &self.path));
-        if let Err(reason) = outcome {
-            let _ = std::fs::remove_file(&self.part);
-            return Err(OutputError { action: "write", path: self.path.clone(), reason });
-        }
+        self.complete()?;
+        std::fs::rename(&self.part, &self.path).map_err(|reason| self.error(reason))?;
+        self.file = None;
         Ok(self.path.clone())
     }
 

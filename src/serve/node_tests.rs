@@ -270,6 +270,7 @@ fn a_recording_replays_and_a_different_node_is_found_at_its_first_difference() {
     assert_eq!(replayed.verdict, ReplayVerdict::Same);
     assert_eq!(replayed.inputs, 93);
     // A node that saw another claim than was written down: as if the program had changed.
+    let folder = tempfile::tempdir().expect("a folder");
     let path = record(folder.path(), |n, bytes| {
         if n == 45 {
             bytes.clone_from(&registration("SOMEBODY-ELSE"));

@@ -3,9 +3,11 @@
 use super::live::{NAMES, REPLICATION, SIGNALS};
 use super::options::{LiveOptions, ServeError};
 use super::record::Recorder;
+use super::restore::restore;
 use super::store_file::{StoreFile, journal_path};
 use crate::wins::{
-    Core, LmhostsEntry, NameKind, RecordState, StaticMapping, WinsConfig, WinsStore, parse_lmhosts,
+    Core, LmhostsEntry, NameKind, RecordState, StaticMapping, StoreError, StoreOptions, WinsConfig,
+    WinsStore, parse_lmhosts,
 };
 use crate::wire::ScopeId;
 use mio::net::{TcpListener, UdpSocket, UnixStream};
@@ -64,8 +66,38 @@ pub(super) fn open_store(
     };
     let recorder = options.record.as_ref().map(record).transpose()?;
     let store_options = options.settings.store_options();
-    let store = WinsStore::open_journaled(file, journal, &store_options).map_err(store_error)?;
-    Ok((store, recorder))
+    match WinsStore::open_journaled(file.clone(), journal, &store_options) {
+        Ok(store) => Ok((store, recorder)),
+        Err(StoreError::Damaged(why)) => {
+            let store = open_backup(options, why, &file)?;
+            Ok((store, recorder))
+        }
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+/// The backup in the place of a damaged database, if there is one (Q167806). `_locked` is the damaged file,
+/// which nobody else shall open meanwhile.
+fn open_backup(
+    options: &LiveOptions,
+    why: String,
+    _locked: &StoreFile,
+) -> Result<WinsStore, ServeError> {
+    let store_error = |error| ServeError::Store(options.store.clone(), error);
+    let Some(backup) = options.backup.as_deref().filter(|backup| backup.is_file()) else {
+        return Err(store_error(StoreError::Damaged(why)));
+    };
+    let (store, copy) = (options.store.display(), backup.display());
+    tracing::error!(
+        "{store} is damaged: {why}. The backup {copy} takes its place; the damaged file is kept as \
+         {store}.damaged"
+    );
+    restore(&options.store, backup)
+        .map_err(|error| store_error(StoreError::Io(error.to_string())))?;
+    let file = StoreFile::open(&options.store).map_err(store_error)?;
+    let journal = StoreFile::open(&journal_path(&options.store)).map_err(store_error)?;
+    let store_options = StoreOptions { restored: true, ..options.settings.store_options() };
+    WinsStore::open_journaled(file, journal, &store_options).map_err(store_error)
 }
 
 /// Ends a recording with the digest of the closed database.

@@ -2,8 +2,8 @@
 //!
 //! There is no change log: what a partner lacks is a range of (owner, version), and what has expired is a
 //! range of stamps, so both cost what they return (MS-WINSRA 3.3.5.2). Records live in numbered slots;
-//! the three indexes hold slot numbers. A record with one address costs 80 bytes in its slot and 40 to 50 in the
-//! indexes; `tests/wins_memory.rs` holds that.
+//! the three indexes hold slot numbers. A record with one address costs 80 bytes in its slot and 40 to 50 in
+//! the indexes; `tests/wins_memory.rs` holds that.
 //!
 //! Promised: the indexes always agree with the records; an owner's maximum never falls because records
 //! were deleted.

@@ -1,4 +1,5 @@
-//! What an administrator does to records by hand, past the rules of registration and replication (RAIW 3.1.4).
+//! What an administrator does to records by hand, past the rules of registration and replication (RAIW
+//! 3.1.4).
 
 use super::core::Core;
 use super::io::{PutRecord, StoreOp, WinsEvent, WinsOutput};

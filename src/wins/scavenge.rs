@@ -3,9 +3,9 @@
 //! An own record that is not refreshed goes active, released, tombstone, gone; each step waits for its
 //! interval. Replicas never change by scavenging: active ones past their stamp are handed to replication
 //! for verification with their owner, tombstones are deleted, but (W2K on) only after three days of
-//! uptime. A pass takes from the index of stamps what has expired, so that it costs no more than that; it goes
-//! through own records by ascending version (RAIW 3.1.4.5), then through replicas by stamp, in chunks so that
-//! requests are not held up. What an administrator asks for while a pass is under way waits for its end.
+//! uptime. A pass takes from the index of stamps what has expired, so that it costs no more than that; it
+//! goes through own records by ascending version (RAIW 3.1.4.5), then through replicas by stamp, in chunks so
+//! that requests are not held up. What an administrator asks for while a pass is under way waits for its end.
 //!
 //! Promised: no record leaves before its interval.
 

@@ -2,8 +2,8 @@
 //! programs in `fuzz/` hand them to cargo-fuzz.
 //!
 //! A target takes bytes, panics when something does not hold, and tells which of its features the bytes
-//! reached: small numbers that stand for an error, an answer, an event. Bytes that reach a new feature are worth
-//! keeping; that is all the coverage feedback the fuzzer of our own has.
+//! reached: small numbers that stand for an error, an answer, an event. Bytes that reach a new feature are
+//! worth keeping; that is all the coverage feedback the fuzzer of our own has.
 
 #![allow(dead_code, reason = "each program uses its part")]
 

@@ -1,13 +1,13 @@
 //! The WINS server as a whole under a script of inputs, right and wrong ones mixed.
 //!
-//! A script is a list of steps, each an operation, two bytes of length (the high four bits do not count) and as many
-//! bytes. Any bytes are a script. Some operations hand their bytes to the server as they are; others make something
-//! valid of them: a request for one of a few names, the answer to the server's last challenge, the partner's
-//! side of a replication stream.
+//! A script is a list of steps, each an operation, two bytes of length (the high four bits do not count) and
+//! as many bytes. Any bytes are a script. Some operations hand their bytes to the server as they are; others
+//! make something valid of them: a request for one of a few names, the answer to the server's last challenge,
+//! the partner's side of a replication stream.
 //!
-//! After every step: outputs and tables are bounded by what was fed in, limits hold, versions rise. At the end and now
-//! and then between: the indexes agree with the records, the store with the table, and the events told of
-//! every record that came or went.
+//! After every step: outputs and tables are bounded by what was fed in, limits hold, versions rise. At the
+//! end and now and then between: the indexes agree with the records, the store with the table, and the events
+//! told of every record that came or went.
 
 use super::{Features, shape_of};
 use std::collections::{BTreeMap, BTreeSet};

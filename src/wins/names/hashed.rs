@@ -1,8 +1,8 @@
 //! From a name's hash to its slot: open addressing, eight bytes an entry.
 //!
-//! An entry is 32 bits of the hash and the slot's number plus one; zero is an empty place. Entries of one home
-//! stand behind it without a gap, so a search ends at the first empty place and a removal closes its gap: no
-//! tombstones. The hash is keyed, so that whoever chooses names cannot choose collisions.
+//! An entry is 32 bits of the hash and the slot's number plus one; zero is an empty place. Entries of one
+//! home stand behind it without a gap, so a search ends at the first empty place and a removal closes its
+//! gap: no tombstones. The hash is keyed, so that whoever chooses names cannot choose collisions.
 //!
 //! Promised: nothing here depends on the key but time. The order of entries is never shown.
 

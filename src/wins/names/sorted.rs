@@ -1,10 +1,11 @@
 //! A sorted set of small keys in two levels: chunks of a few hundred keys, and the first key of each.
 //!
 //! A million keys cost their own size and little more: a chunk that is filled at its end, as versions and
-//! stamps fill it, is left full. Insertion moves at most one chunk's keys, and now and then the list of chunks.
+//! stamps fill it, is left full. Insertion moves at most one chunk's keys, and now and then the list of
+//! chunks.
 
-/// Keys of a chunk: enough that the list of chunks stays short (4,000 for a million keys), few enough that moving
-/// half of them costs less than the cache misses of the search.
+/// Keys of a chunk: enough that the list of chunks stays short (4,000 for a million keys), few enough that
+/// moving half of them costs less than the cache misses of the search.
 const CHUNK_KEYS: usize = 256;
 /// A chunk that falls below this many is joined with the next one, if together they fill half a chunk.
 const CHUNK_KEYS_MIN: usize = CHUNK_KEYS / 4;

@@ -7,10 +7,13 @@ use crate::base::Outbox;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+/// Room that stays between commits, bytes: some thousand changes.
+const GATHERED_KEPT: usize = 256 << 10;
+
 /// Changes as they come: appended to one buffer, sorted out when they are written.
 ///
-/// A server hands over a change for most requests, and a commit follows after many: so a request pays for a copy
-/// of a record, and the commit for the order.
+/// A server hands over a change for most requests, and a commit follows after many: so a request pays for a
+/// copy of a record, and the commit for the order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gathered {
     /// In the journal's form.
@@ -72,6 +75,8 @@ impl Gathered {
         let decoded = changes.decode(&self.bytes);
         decoded.expect("what was gathered is in the journal's form");
         self.bytes.clear();
+        // A flood's worth of room is not kept for ever.
+        self.bytes.shrink_to(GATHERED_KEPT);
         self.changes = 0;
     }
 }
@@ -114,8 +119,8 @@ impl Changes {
 
     /// Lets `later` follow; it is empty afterwards.
     pub(super) fn append(&mut self, later: &mut Changes) {
-        // One by one: `BTreeMap::append` goes through both maps, and behind a commit of a few records stands a
-        // journal of many thousands.
+        // One by one: `BTreeMap::append` goes through both maps, and behind a commit of a few records stands
+        // a journal of many thousands.
         self.records.extend(std::mem::take(&mut later.records));
         self.owners.extend(std::mem::take(&mut later.owners));
         self.reserved = later.reserved.take().or(self.reserved);

@@ -3,8 +3,8 @@
 //! The tree is followed from its root as far as it holds; every record on the way must fit its own
 //! checksum. Where a page is damaged, the whole file is searched for copies of the records that belong
 //! there: pages that the tree gave up are not erased at once, below a damaged branch the leaves are still
-//! what they were, and the journal keeps commits until their space is needed. Of several copies the newest counts. Such a copy may be older than what was lost.
-//! Then the journal follows.
+//! what they were, and the journal keeps commits until their space is needed. Of several copies the newest
+//! counts. Such a copy may be older than what was lost. Then the journal follows.
 //!
 //! Promised: only records that were stored are returned, and all that stand in undamaged pages. The version
 //! counter starts above everything that can have been given out. Of other servers' records everything is
@@ -66,8 +66,8 @@ pub fn salvage(
     }
     let expected = records.map_or(0, |root| root.entries);
     let mut salvaged = Salvaged { damaged_pages: walk.missing.len() as u64, ..Salvaged::default() };
-    let newest = walk.records.values().map(|&(sequence, _)| sequence).max().unwrap_or(0);
-    let base = meta.map_or(newest, |meta| meta.sequence);
+    // Where nobody knows how far the tables had come, records and commits are compared one by one.
+    let base = meta.map_or(u64::MAX, |meta| meta.sequence);
     salvaged.from_old_pages = search(&pages, &found, base, &mut walk)?;
     let in_tables = walk.records.len() as u64;
     salvaged.lost = expected.saturating_sub(in_tables);
@@ -76,7 +76,8 @@ pub fn salvage(
     if meta.is_none() && in_tables == 0 && found.last().is_none() {
         return Err(StoreError::Foreign);
     }
-    let last = found.last().unwrap_or(0).max(base).max(newest);
+    let newest = walk.records.values().map(|&(sequence, _)| sequence).max().unwrap_or(0);
+    let last = found.last().unwrap_or(0).max(meta.map_or(newest, |meta| meta.sequence));
     let journal_lost = meta.is_some_and(|meta| meta.journal)
         && found.last().is_none_or(|last| last < base || lost_commits > 0);
     write(target, walk.records, &newer, |highest| {

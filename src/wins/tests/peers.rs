@@ -160,8 +160,9 @@ fn an_open_house_serves_strangers_and_keeps_statics_back_from_2003_on() {
         [(WinsVersion::Nt40, true), (WinsVersion::W2k, true), (WinsVersion::W2k3, false)]
     {
         let row = WinsProfile::new(version, 6);
-        let mut bench =
-            connected(WinsProfile { only_configured_partners: false, ..row }, Vec::new());
+        let open_house =
+            WinsProfile { only_configured_partners: false, detailed_events: true, ..row };
+        let mut bench = connected(open_house, Vec::new());
         let names = pulled(&mut bench).unwrap();
         assert_eq!(names.contains(&"S<20>".to_string()), statics, "{version:?}");
         assert!(names.contains(&"A<20>".to_string()));
