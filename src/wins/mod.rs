@@ -8,7 +8,7 @@
 //!
 //! Promised: a version id is never used twice, also after a power cut; no record leaves before its
 //! interval; bad input is ignored or answered, never a panic. Not done: node status (a host answers it
-//! from its own table), multicast discovery.
+//! from its own table), administration by RPC.
 
 mod backup;
 mod burst;
