@@ -11,7 +11,6 @@
 //! asked for again: what was lost comes back with the next pull.
 
 use super::backup::Writer;
-use super::changes::Changes;
 use super::error::StoreError;
 use super::journal::Found;
 use super::pages::{self, KeyRange, Pages, Root, Visitor, Widths};
@@ -66,12 +65,13 @@ pub fn salvage(
     }
     let expected = records.map_or(0, |root| root.entries);
     let mut salvaged = Salvaged { damaged_pages: walk.missing.len() as u64, ..Salvaged::default() };
-    // Where nobody knows how far the tables had come, records and commits are compared one by one.
-    let base = meta.map_or(u64::MAX, |meta| meta.sequence);
+    let newest = walk.records.values().map(|&(sequence, _)| sequence).max().unwrap_or(0);
+    let base = meta.map_or(newest, |meta| meta.sequence);
     salvaged.from_old_pages = search(&pages, &found, base, &mut walk)?;
     let in_tables = walk.records.len() as u64;
     salvaged.lost = expected.saturating_sub(in_tables);
     let (newer, lost_commits) = found.salvage(base);
+    follow(&found, base, &mut walk.records);
     salvaged.lost_commits = lost_commits;
     if meta.is_none() && in_tables == 0 && found.last().is_none() {
         return Err(StoreError::Foreign);
@@ -80,7 +80,7 @@ pub fn salvage(
     let last = found.last().unwrap_or(0).max(meta.map_or(newest, |meta| meta.sequence));
     let journal_lost = meta.is_some_and(|meta| meta.journal)
         && found.last().is_none_or(|last| last < base || lost_commits > 0);
-    write(target, walk.records, &newer, |highest| {
+    write(target, &walk.records, |highest| {
         salvaged.counter_jumped = meta.is_none() || journal_lost;
         let known = meta.map_or(VersionId::ZERO, |meta| meta.reserved);
         let known = newer.reserved.unwrap_or_default().max(known).max(found.reserved());
@@ -207,21 +207,30 @@ fn search(
     Ok(copied)
 }
 
+/// Lets the commits after `base` follow what is in `records`. Each is compared with what is there: where nobody
+/// knows how far the tables had come, they may be further than a commit that still stands in the journal.
+fn follow(found: &Found, base: u64, records: &mut Records) {
+    for (sequence, changes) in found.upto(u64::MAX).filter(|&(sequence, _)| sequence > base) {
+        for (key, body) in changes.records {
+            if records.get(&*key).is_some_and(|&(stored, _)| stored >= sequence) {
+                continue;
+            }
+            match body {
+                Some(body) => drop(records.insert(key.into(), (sequence, body.into()))),
+                None => drop(records.remove(&*key)),
+            }
+        }
+    }
+}
+
 /// Writes the new database; `meta` is told the highest version of any record. Returns how many records.
 fn write(
     target: impl StorageBackend,
-    mut records: Records,
-    newer: &Changes,
+    records: &Records,
     meta: impl FnOnce(VersionId) -> Meta,
 ) -> Result<u64, StoreError> {
-    for (key, body) in &newer.records {
-        match body {
-            Some(body) => drop(records.insert(key.to_vec(), (u64::MAX, body.to_vec()))),
-            None => drop(records.remove(&**key)),
-        }
-    }
     let (mut highest, mut owners) = (VersionId::ZERO, BTreeMap::new());
-    for (key, (_, body)) in &records {
+    for (key, (_, body)) in records {
         if let Ok(record) = NameRecord::decode(&[&**key, &**body].concat()) {
             highest = highest.max(record.version);
             // From zero on: whatever was lost is pulled again.
