@@ -207,8 +207,9 @@ fn search(
     Ok(copied)
 }
 
-/// Lets the commits after `base` follow what is in `records`. Each is compared with what is there: where nobody
-/// knows how far the tables had come, they may be further than a commit that still stands in the journal.
+/// Lets the commits after `base` follow what is in `records`. Each is compared with what is there: where
+/// nobody knows how far the tables had come, they may be further than a commit that still stands in the
+/// journal.
 fn follow(found: &Found, base: u64, records: &mut Records) {
     for (sequence, changes) in found.upto(u64::MAX).filter(|&(sequence, _)| sequence > base) {
         for (key, body) in changes.records {
