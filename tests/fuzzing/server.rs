@@ -470,7 +470,11 @@ impl Rig {
             let of_owner: Vec<&NameRecord> = names.of_owner(owner, every).collect();
             assert!(of_owner.iter().all(|record| record.owner == owner));
             assert!(of_owner.is_sorted_by_key(|record| record.version));
-            assert!(of_owner.last().is_some_and(|last| last.version <= names.maximum(owner)));
+            // Of another owner a restart in the middle of a pull may know records above what it asked for
+            // to the end: it asks for them again.
+            let own = owner == self.server.core().own;
+            let last = of_owner.last().expect("an owner of records has some");
+            assert!(!own || last.version <= names.maximum(owner));
             by_owner += of_owner.len();
         }
         assert_eq!(by_owner, all.len(), "the index by version holds every record once");
