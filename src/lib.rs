@@ -3,14 +3,16 @@
 //! The protocol modules (`nbt`, `wins`) are state machines that know bytes and deadlines but neither
 //! sockets nor clocks. The simulator (`sim`) joins them to simulated hosts, disks and networks and runs
 //! everything in one seeded event loop; `serve` puts the same machines on real sockets. A module depends
-//! only on modules before it in this order: base, wire, nbt, wins, net, sim, measure, scenario, explore,
-//! report, serve, cli. `nbt` and `wins` do not know each other.
+//! only on modules before it in this order: base, wire, registry, nbt, wins, cluster, net, sim, measure,
+//! scenario, explore, report, serve, cli. `nbt`, `wins` and `cluster` do not know each other.
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
 // Time, chance, digests and the shape of a machine: what every other module stands on.
 pub mod base;
+// Microsoft Cluster Server: membership, quorum, global updates, failover, registry checkpoints.
+pub mod cluster;
 // The command line.
 pub mod cli;
 // Running scenarios: faults, workloads and operators as actors, measuring, judging, one seed or twice.
@@ -21,6 +23,8 @@ pub mod measure;
 pub mod nbt;
 // The simulated network: subnets, routers, links, datagrams, streams and faults on packets.
 pub mod net;
+// The registry of a host: keys, values, notification, save and restore.
+pub mod registry;
 // What people read: summary, charts, captures, tables.
 pub mod report;
 // Scenario files: schema, pointed errors, expansion into a plan.
@@ -31,5 +35,5 @@ pub mod serve;
 pub mod sim;
 // The WINS server: registration, query, challenge, scavenging, replication, store.
 pub mod wins;
-// Bytes to values and back, without state: NetBIOS names, name service, WINS replication.
+// Bytes to values and back, without state: NetBIOS names, name service, WINS replication, cluster.
 pub mod wire;

@@ -7,13 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of dependence: each may use only those before it, and itself.
-const ORDER: [&str; 12] = [
-    "base", "wire", "nbt", "wins", "net", "sim", "measure", "scenario", "explore", "report",
-    "serve", "cli",
+const ORDER: [&str; 14] = [
+    "base", "wire", "registry", "nbt", "wins", "cluster", "net", "sim", "measure", "scenario",
+    "explore", "report", "serve", "cli",
 ];
 
 /// Edges that the order would allow and the design forbids.
-const FORBIDDEN: [(&str, &str, &str); 4] = [
+const FORBIDDEN: [(&str, &str, &str); 9] = [
+    ("cluster", "nbt", "the protocols do not know each other: a host joins them"),
+    ("cluster", "wins", "the protocols do not know each other: a host joins them"),
+    ("nbt", "registry", "the host reads settings for it"),
+    ("wins", "registry", "the host reads settings for it"),
+    ("net", "cluster", "the network carries bytes"),
     ("wins", "nbt", "the protocols do not know each other: a host joins them"),
     ("net", "nbt", "the network carries bytes"),
     ("net", "wins", "the network carries bytes"),

@@ -8,8 +8,8 @@ use crate::base::{Outbox, SimDuration, WallTime};
 use crate::scenario::parse_interval;
 use crate::serve::ask::node_letter;
 use crate::serve::partner::{PullError, Pulling, RECORDS_MAX, pull};
-use crate::wins::{MEMBERS_MAX, StoreOp, VersionId, WinsProfile, WinsStore, WinsVersion};
-use crate::wins::{Member, Members, NameKind, NameRecord, Origin, Owner, RecordState};
+use crate::wins::replication::from_wire;
+use crate::wins::{Owner, StoreOp, VersionId, WinsProfile, WinsStore, WinsVersion};
 use crate::wire::replication::{self, OwnerRecord, ReplicaAddresses, ReplicaRecord, ReplicaState};
 use clap::Args;
 use redb::backends::FileBackend;
@@ -258,7 +258,7 @@ fn keep_in(
     let mut count = 0;
     let mut sink = |owner, records: Vec<ReplicaRecord>| {
         for record in &records {
-            let Some(record) = as_stored(owner, record, &profile, wall) else { continue };
+            let Some(record) = from_wire(record, Owner(owner), &profile, wall) else { continue };
             out.clear();
             let bytes = out.write(|bytes| record.encode(bytes));
             store.apply(&StoreOp::Put { record: bytes }, &out);
@@ -280,46 +280,4 @@ fn keep_in(
     }
     store.commit().map_err(|error| fault(&bad(&error)))?;
     Ok((map, count))
-}
-
-/// The record as a server stores it; `None` for the reserved state, which no server may send.
-fn as_stored(
-    owner: Ipv4Addr,
-    wire: &ReplicaRecord,
-    profile: &WinsProfile,
-    wall: WallTime,
-) -> Option<NameRecord> {
-    let state = match wire.state {
-        ReplicaState::Active => RecordState::Active,
-        ReplicaState::Released => RecordState::Released,
-        ReplicaState::Tombstone => RecordState::Tombstone,
-        ReplicaState::Reserved => return None,
-    };
-    let stamp = match (wire.is_static, state) {
-        (true, _) => WallTime::NEVER,
-        (false, RecordState::Tombstone) => wall + profile.replica_tombstone_life(),
-        (false, _) => wall + profile.verification_interval,
-    };
-    let kind = match &wire.addresses {
-        ReplicaAddresses::Unique(_) => NameKind::Unique,
-        ReplicaAddresses::NormalGroup(_) => NameKind::Group,
-        ReplicaAddresses::SpecialGroup(_) => NameKind::InternetGroup,
-        ReplicaAddresses::Multihomed(_) => NameKind::Multihomed,
-    };
-    let mut members = Members::none();
-    for (by, address) in addresses(owner, &wire.addresses).into_iter().take(MEMBERS_MAX) {
-        members.push(Member { address, owner: Owner(by), stamp });
-    }
-    Some(NameRecord {
-        name: wire.name,
-        scope: wire.scope.clone(),
-        kind,
-        state,
-        origin: if wire.is_static { Origin::Static } else { Origin::Dynamic },
-        node_type: wire.node_type,
-        owner: Owner(owner),
-        version: VersionId(wire.version),
-        stamp,
-        members,
-    })
 }

@@ -12,6 +12,7 @@ use crate::wins::core::{Core, ReleaseDemand, ReplicaChallenge};
 use crate::wins::io::{Observation, WinsEvent, WinsOutput};
 use crate::wins::members::{MEMBERS_MAX, Members};
 use crate::wins::partners::owner_wanted;
+use crate::wins::profile::WinsProfile;
 use crate::wins::record::{Member, NameKind, NameRecord, Origin, Owner, RecordState, VersionId};
 use crate::wire::ScopeId;
 use crate::wire::replication::{
@@ -58,11 +59,12 @@ pub(super) fn to_wire(record: &NameRecord, own: Owner) -> ReplicaRecord {
     wire
 }
 
-/// The record that came for `owner`, stamped for this server. `None` for the reserved state.
-pub(super) fn from_wire(
+/// The record that came for `owner`, as a server with this profile stores it at `wall`. `None` for the
+/// reserved state, which no server may send.
+pub fn from_wire(
     wire: &ReplicaRecord,
     owner: Owner,
-    core: &Core,
+    profile: &WinsProfile,
     wall: WallTime,
 ) -> Option<NameRecord> {
     let state = match wire.state {
@@ -74,9 +76,9 @@ pub(super) fn from_wire(
     let stamp = if wire.is_static {
         WallTime::NEVER
     } else if state == RecordState::Tombstone {
-        wall + core.profile.replica_tombstone_life()
+        wall + profile.replica_tombstone_life()
     } else {
-        wall + core.profile.verification_interval
+        wall + profile.verification_interval
     };
     let member = |owner: Ipv4Addr, address| Member { address, owner: Owner(owner), stamp };
     let list = |members: &[WireMember]| -> Members {

@@ -39,7 +39,7 @@ impl Bench {
 
     /// As it comes from the wire.
     fn take(&mut self, wire: &ReplicaRecord, owner: Owner) -> Applied {
-        let record = from_wire(wire, owner, &self.core, WALL).expect("a state there is");
+        let record = from_wire(wire, owner, &self.core.profile, WALL).expect("a state there is");
         self.apply(record)
     }
 
@@ -133,7 +133,7 @@ fn a_long_scope_is_cut_at_237_bytes() {
     (50..250).step_by(50).for_each(|at| text[at] = b'.');
     let mut record = wire("A", 7, ReplicaAddresses::Unique(host(1)));
     record.scope = ScopeId::new(&text).unwrap();
-    let taken = from_wire(&record, OTHER, &bench.core, WALL).unwrap();
+    let taken = from_wire(&record, OTHER, &bench.core.profile, WALL).unwrap();
     assert_eq!(taken.scope.as_bytes(), &text[..237]);
 }
 
@@ -143,7 +143,7 @@ fn a_replica_in_no_good_state_is_not_stored() {
     let mut bench = Bench::new(WinsVersion::W2k3, 0);
     let mut record = wire("A", 7, ReplicaAddresses::Unique(host(1)));
     record.state = ReplicaState::Reserved;
-    assert!(from_wire(&record, OTHER, &bench.core, WALL).is_none());
+    assert!(from_wire(&record, OTHER, &bench.core.profile, WALL).is_none());
     record.state = ReplicaState::Released;
     assert_eq!(bench.take(&record, OTHER), Applied::Refused);
     assert!(bench.get("A").is_none() && bench.saw(WinsEvent::BadReplica));

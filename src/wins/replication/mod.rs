@@ -31,6 +31,7 @@ mod schedule;
 mod serve;
 mod verify;
 
+pub use self::apply::from_wire;
 pub use self::discovery::FOUND_MAX;
 pub use self::pull::NAME_LEN_MAX;
 

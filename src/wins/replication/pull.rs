@@ -322,7 +322,7 @@ impl Replication {
         let mut stored = 0;
         let mut stopped = false;
         for wire in records {
-            let record = from_wire(wire, fetch.owner, ctx.core, ctx.now.wall);
+            let record = from_wire(wire, fetch.owner, &ctx.core.profile, ctx.now.wall);
             let Some(mut record) = record.filter(|record| in_scope(scope, record)) else {
                 continue;
             };
@@ -372,7 +372,7 @@ impl Replication {
     fn take_verification(&mut self, fetch: Fetch, records: &[ReplicaRecord], ctx: &mut Ctx<'_>) {
         let held: Vec<NameRecord> = records
             .iter()
-            .filter_map(|wire| from_wire(wire, fetch.owner, ctx.core, ctx.now.wall))
+            .filter_map(|wire| from_wire(wire, fetch.owner, &ctx.core.profile, ctx.now.wall))
             .collect();
         let upto = self.fetch_rest(fetch, records).unwrap_or(fetch.max);
         let statics = self.verification.is_check();

@@ -119,19 +119,19 @@ impl Found {
         Ok((changes, last))
     }
 
-    /// Every change after `base` that is there, whatever is missing, and how many commits are missing.
-    pub(super) fn salvage(&self, base: u64) -> (Changes, u64) {
-        let (mut changes, mut last, mut missing) = (Changes::default(), base, 0);
+    /// Every commit after `base` that is there, oldest first, and how many are missing.
+    pub(super) fn salvage(&self, base: u64) -> (Vec<(u64, Changes)>, u64) {
+        let (mut commits, mut last, mut missing) = (Vec::new(), base, 0);
         for (&sequence, frame) in self.frames.range(base.saturating_add(1)..) {
             missing += sequence - last - 1;
             last = sequence;
-            let mut one = Changes::default();
-            match self.decode(frame, &mut one) {
-                Ok(()) => changes.append(&mut one),
+            let mut changes = Changes::default();
+            match self.decode(frame, &mut changes) {
+                Ok(()) => commits.push((sequence, changes)),
                 Err(_) => missing += 1,
             }
         }
-        (changes, missing)
+        (commits, missing)
     }
 
     /// Every commit up to `base` that still stands there, oldest first: the database holds them, but it

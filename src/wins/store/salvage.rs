@@ -11,6 +11,7 @@
 //! asked for again: what was lost comes back with the next pull.
 
 use super::backup::Writer;
+use super::changes::Changes;
 use super::error::StoreError;
 use super::journal::Found;
 use super::pages::{self, KeyRange, Pages, Root, Visitor, Widths};
@@ -71,7 +72,7 @@ pub fn salvage(
     let in_tables = walk.records.len() as u64;
     salvaged.lost = expected.saturating_sub(in_tables);
     let (newer, lost_commits) = found.salvage(base);
-    follow(&found, base, &mut walk.records);
+    follow(newer, &mut walk.records);
     salvaged.lost_commits = lost_commits;
     if meta.is_none() && in_tables == 0 && found.last().is_none() {
         return Err(StoreError::Foreign);
@@ -83,7 +84,7 @@ pub fn salvage(
     write(target, &walk.records, |highest| {
         salvaged.counter_jumped = meta.is_none() || journal_lost;
         let known = meta.map_or(VersionId::ZERO, |meta| meta.reserved);
-        let known = newer.reserved.unwrap_or_default().max(known).max(found.reserved());
+        let known = known.max(found.reserved());
         let jump = if salvaged.counter_jumped { VERSION_JUMP } else { 0 };
         let reserved = VersionId(known.max(highest).0.saturating_add(jump));
         let address = address.or(meta.and_then(|meta| meta.address));
@@ -207,11 +208,10 @@ fn search(
     Ok(copied)
 }
 
-/// Lets the commits after `base` follow what is in `records`. Each is compared with what is there: where
-/// nobody knows how far the tables had come, they may be further than a commit that still stands in the
-/// journal.
-fn follow(found: &Found, base: u64, records: &mut Records) {
-    for (sequence, changes) in found.upto(u64::MAX).filter(|&(sequence, _)| sequence > base) {
+/// Lets commits follow what is in `records`. Each is compared with what is there: where nobody knows how far
+/// the tables had come, they may be further than a commit that still stands in the journal.
+fn follow(commits: Vec<(u64, Changes)>, records: &mut Records) {
+    for (sequence, changes) in commits {
         for (key, body) in changes.records {
             if records.get(&*key).is_some_and(|&(stored, _)| stored >= sequence) {
                 continue;

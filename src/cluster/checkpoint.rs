@@ -1,0 +1,1 @@
+//! Registry checkpoints (Q174070).

@@ -1,0 +1,195 @@
+//! What differs between versions of the cluster service, as values: timers, limits, switches, and the
+//! documented faults ("quirks") under their article's number.
+//!
+//! A profile starts as the row of a version and service pack; every field can then be set alone. Where the
+//! sources disagree, or the value is not published, the field says which value was taken.
+
+use crate::base::SimDuration;
+
+/// A release of the cluster service.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ClusterVersion {
+    /// MSCS 1.0 on Windows NT 4.0 Enterprise Edition.
+    Nt40,
+    /// Windows 2000 Advanced and Datacenter Server.
+    W2k,
+    /// Windows Server 2003.
+    W2k3,
+}
+
+/// What happens at start when the quorum log is missing or damaged.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum BadLog {
+    /// It is rebuilt from the node's own copy without a word (NT 4.0).
+    Rebuild,
+    /// The service does not start: events 1019 and 1148 (Windows 2000).
+    Refuse,
+}
+
+/// Values of one version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterProfile {
+    /// The version.
+    pub version: ClusterVersion,
+    /// Its service pack.
+    pub service_pack: u8,
+    /// Nodes it supports; larger clusters are studies.
+    pub nodes_max: u8,
+
+    /// Time between two heartbeats of an interface (KB 892422).
+    pub heartbeat: SimDuration,
+    /// Heartbeats missed until an interface is suspect: event 1123.
+    pub interface_lost_after: u32,
+    /// Heartbeats missed on every interface until a node counts as dead.
+    pub node_lost_after: u32,
+    /// The clock tick of the regroup (FTCS-28 1998; 300 ms not published for these versions).
+    pub regroup_tick: SimDuration,
+    /// Longest stay in the opening stages of a regroup. Published for 2008: 5 s.
+    pub regroup_stage_timeout: SimDuration,
+
+    /// How often the owner of a disk renews its reservation (KB 309186).
+    pub reservation_renewal: SimDuration,
+    /// A challenger waits so long between its bus reset and its reservation (KB 309186).
+    pub challenge_wait: SimDuration,
+    /// Shortest time that an arbitration takes for every node, the quorum's owner included, so that all
+    /// have decided before anyone takes data disks. Zero is the unsafe way of NT 4.0 (Q289863).
+    pub arbitration_min: SimDuration,
+    /// Longest time of an arbitration.
+    pub arbitration_max: SimDuration,
+
+    /// Size of the quorum log from which on it is reset (Q225081).
+    pub quorum_log_max: u32,
+    /// Time between two checkpoints of the cluster hive; zero for none (NT 4.0 before SP5).
+    pub hive_checkpoint_interval: SimDuration,
+    /// Whether the log holds a checksum of its checkpoint, and checks it.
+    pub checkpoint_checksum: bool,
+    /// A missing or damaged quorum log.
+    pub bad_log: BadLog,
+
+    /// Time between two cheap polls of a resource.
+    pub looks_alive: SimDuration,
+    /// Time between two thorough polls.
+    pub is_alive: SimDuration,
+    /// Longest silence of a resource that goes online or offline.
+    pub pending_timeout: SimDuration,
+    /// Restarts tolerated within the period; the next failure affects the group.
+    pub restart_threshold: u32,
+    /// That period.
+    pub restart_period: SimDuration,
+    /// Pause before a restart.
+    pub restart_delay: SimDuration,
+    /// A failed resource is tried again after this time; zero for never.
+    pub retry_period: SimDuration,
+    /// Time all resources get at an orderly shutdown (Q252974).
+    pub shutdown_budget: SimDuration,
+    /// Resources a node can monitor.
+    pub resources_max: u32,
+
+    /// From the change of a checkpointed key to the beginning of its save. Not published.
+    pub checkpoint_save_delay: SimDuration,
+    /// Whether a checkpoint file is replaced as a whole; otherwise it is overwritten in place, and a power
+    /// cut can tear it (NT 4.0: not published, see Q216064 for the hive's own files).
+    pub checkpoint_atomic: bool,
+    /// Whether the keys of a resource that failed or was terminated are saved too. Not documented; the
+    /// pessimistic reading, no, matches a crash.
+    pub checkpoint_save_on_failure: bool,
+
+    /// Whether WINS and DHCP are resource types (Q174956).
+    pub clusters_wins_and_dhcp: bool,
+    /// Whether a failed link fails an adapter's IP Address resources (Q257925).
+    pub detects_link_failure: bool,
+
+    /// Mistakes to plant, so that the invariants can be seen to catch them.
+    pub planted: Planted,
+}
+
+/// Mistakes that no version made. Each is caught by an invariant; a sweep measures how soon.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Planted {
+    /// The watcher is armed again only after the save is done: changes in between are missed.
+    pub late_rearm: bool,
+    /// Keys are restored after the resource has been started.
+    pub restore_after_online: bool,
+    /// Of two log records with one sequence number, replay keeps the earlier.
+    pub keeps_earlier_record: bool,
+    /// A challenger waits less than the defender's renewal.
+    pub hasty_challenger: bool,
+    /// When the locker dies, the next locker does not finish its update.
+    pub no_locker_succession: bool,
+}
+
+impl ClusterProfile {
+    /// Windows NT 4.0 Enterprise Edition with this service pack, 3 to 6.
+    pub fn nt40(service_pack: u8) -> ClusterProfile {
+        ClusterProfile {
+            version: ClusterVersion::Nt40,
+            service_pack,
+            nodes_max: 2,
+            interface_lost_after: 2,
+            node_lost_after: 3,
+            challenge_wait: SimDuration::from_secs(7),
+            arbitration_min: SimDuration::ZERO,
+            hive_checkpoint_interval: match service_pack {
+                0..=4 => SimDuration::ZERO,
+                _ => SimDuration::from_hours(4),
+            },
+            checkpoint_checksum: service_pack >= 5,
+            bad_log: BadLog::Rebuild,
+            shutdown_budget: SimDuration::from_secs(9),
+            resources_max: if service_pack < 4 { 930 } else { 1674 },
+            checkpoint_atomic: false,
+            clusters_wins_and_dhcp: false,
+            detects_link_failure: false,
+            ..ClusterProfile::w2k(0)
+        }
+    }
+
+    /// Windows 2000 Advanced and Datacenter Server with this service pack.
+    pub fn w2k(service_pack: u8) -> ClusterProfile {
+        ClusterProfile {
+            version: ClusterVersion::W2k,
+            service_pack,
+            nodes_max: 4,
+            heartbeat: SimDuration::from_millis(1200),
+            interface_lost_after: 2,
+            node_lost_after: 6,
+            regroup_tick: SimDuration::from_millis(300),
+            regroup_stage_timeout: SimDuration::from_secs(5),
+            reservation_renewal: SimDuration::from_secs(3),
+            challenge_wait: SimDuration::from_secs(7),
+            arbitration_min: SimDuration::from_secs(if service_pack == 0 { 0 } else { 7 }),
+            arbitration_max: SimDuration::from_secs(20),
+            quorum_log_max: 64 * 1024,
+            hive_checkpoint_interval: SimDuration::from_hours(4),
+            checkpoint_checksum: true,
+            bad_log: BadLog::Refuse,
+            looks_alive: SimDuration::from_secs(5),
+            is_alive: SimDuration::from_secs(60),
+            pending_timeout: SimDuration::from_secs(180),
+            restart_threshold: 3,
+            restart_period: SimDuration::from_secs(900),
+            restart_delay: SimDuration::from_millis(500),
+            retry_period: SimDuration::from_hours(1),
+            shutdown_budget: SimDuration::from_secs(if service_pack < 2 { 9 } else { 15 }),
+            resources_max: 1674,
+            checkpoint_save_delay: SimDuration::from_millis(500),
+            checkpoint_atomic: true,
+            checkpoint_save_on_failure: false,
+            clusters_wins_and_dhcp: true,
+            detects_link_failure: true,
+            planted: Planted::default(),
+        }
+    }
+
+    /// Windows Server 2003 with this service pack.
+    pub fn w2k3(service_pack: u8) -> ClusterProfile {
+        ClusterProfile {
+            version: ClusterVersion::W2k3,
+            service_pack,
+            nodes_max: 8,
+            shutdown_budget: SimDuration::from_secs(15),
+            arbitration_min: SimDuration::from_secs(7),
+            ..ClusterProfile::w2k(4)
+        }
+    }
+}
