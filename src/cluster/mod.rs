@@ -55,4 +55,4 @@ pub use io::{
 pub use node::{ClusterNode, PORT};
 pub use profile::{BadLog, ClusterProfile, ClusterVersion, Planted};
 pub use resource::{GroupState, ResourceState};
-pub use update::{DbChange, DbData, Update};
+pub use update::{DbChange, DbData, Update, UpdateError, decode_changes, encode_changes};
