@@ -1,15 +1,34 @@
-//! The registry of a host.
+//! The registry of a host: keys, typed values, notification, save and restore, hives, `.reg` texts.
+//!
+//! Plain data: no clock, no disk, no threads. What a registry tells others is taken from it: signals of
+//! watches ([`Registry::take_signals`]) and hives that became dirty ([`Registry::take_dirtied`]). When a hive's
+//! bytes reach the disk, and what a crash leaves of them, is the world's business.
+//!
+//! Promised: whatever is refused leaves everything as it was. Equal trees save to equal bytes. Damaged bytes
+//! and texts are error values. Not done: symbolic links (`CurrentControlSet` is a key like any other), volatile
+//! keys, classes and time stamps of keys, access checks on single reads and writes.
 
-use thiserror::Error;
+mod error;
+mod format;
+mod hive;
+mod key;
+mod path;
+mod saved;
+mod security;
+mod tree;
+mod value;
+mod watch;
 
-/// The path of a key, relative to HKLM.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeyPath(pub String);
-
-/// What the registry refuses.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum RegistryError {
-    /// There is no such key.
-    #[error("no such key")]
-    NoSuchKey,
-}
+pub use error::RegistryError;
+pub use format::{Checks, ImageError};
+pub use hive::{HiveId, LAZY_FLUSH, Loaded};
+pub use key::Key;
+pub use path::{DEPTH_MAX, HKEY_LOCAL_MACHINE, KEY_NAME_MAX, KeyPath, PathError};
+pub use saved::{Caller, Restore, Restored, STORAGE_LOST_MAX};
+pub use security::{ACCOUNT_MAX, EVERYONE, GRANTS_MAX, Rights, Security};
+pub use tree::{HANDLES_MAX, HandleId, Registry};
+pub use value::{
+    REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_NONE, REG_QWORD, REG_SZ,
+    VALUE_DATA_MAX, VALUE_NAME_MAX, Value, ValueError,
+};
+pub use watch::{WATCHES_MAX, WatchFilter, WatchId};
