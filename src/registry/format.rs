@@ -71,7 +71,9 @@ pub enum ImageError {
         actual: usize,
     },
     /// Some byte is not what it was.
-    #[error("the saved key is damaged: its checksum is {actual:#010x} and should be {expected:#010x}")]
+    #[error(
+        "the saved key is damaged: its checksum is {actual:#010x} and should be {expected:#010x}"
+    )]
     Checksum {
         /// What the header says.
         expected: u32,

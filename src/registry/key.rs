@@ -74,7 +74,8 @@ impl Key {
     }
 
     fn fold_into(&self, digest: &mut Digest) {
-        digest.fold(self.security.as_ref().map_or(0, |security| 1 + security.grants().len() as u64));
+        digest
+            .fold(self.security.as_ref().map_or(0, |security| 1 + security.grants().len() as u64));
         for (account, rights) in self.security.iter().flat_map(|security| security.grants()) {
             digest.fold_bytes(account.as_bytes());
             digest.fold(u64::from(rights.bits()));

@@ -303,7 +303,8 @@ fn fold_char(c: char) -> char {
 }
 
 /// A name in the form that is compared.
-pub(super) fn fold(name: &str) -> String {
+#[cfg(test)]
+fn fold(name: &str) -> String {
     name.chars().map(fold_char).collect()
 }
 

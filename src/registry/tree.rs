@@ -140,12 +140,7 @@ impl Registry {
 
     /// Sets a value, and makes its key if it is missing: RegCreateKeyEx and RegSetValueEx in one. A watch is
     /// told even if the value is what it was; the hive becomes dirty only if something changed.
-    pub fn set(
-        &mut self,
-        path: &KeyPath,
-        name: &str,
-        value: Value,
-    ) -> Result<(), RegistryError> {
+    pub fn set(&mut self, path: &KeyPath, name: &str, value: Value) -> Result<(), RegistryError> {
         if path.is_root() {
             return Err(RegistryError::RootIsFixed);
         }
@@ -306,9 +301,7 @@ impl Registry {
     pub fn opened(&self, id: HandleId) -> Result<&KeyPath, RegistryError> {
         match self.handles.get(&id) {
             None => Err(RegistryError::NoSuchHandle(id)),
-            Some(handle) if handle.deleted => {
-                Err(RegistryError::KeyDeleted(handle.path.clone()))
-            }
+            Some(handle) if handle.deleted => Err(RegistryError::KeyDeleted(handle.path.clone())),
             Some(handle) => Ok(&handle.path),
         }
     }

@@ -85,8 +85,7 @@ impl Watches {
         }
         self.last += 1;
         let id = WatchId(self.last);
-        let watch =
-            Watch { path: path.clone(), subtree, filter, armed: true, signalled: false };
+        let watch = Watch { path: path.clone(), subtree, filter, armed: true, signalled: false };
         self.all.insert(id, watch);
         self.armed.entry(path.folded().into()).or_default().push(id);
         Ok(id)
