@@ -13,6 +13,7 @@ mod format;
 mod hive;
 mod key;
 mod path;
+mod reg_text;
 mod saved;
 mod security;
 mod tree;
@@ -24,6 +25,10 @@ pub use format::{Checks, ImageError};
 pub use hive::{HiveId, LAZY_FLUSH, Loaded};
 pub use key::Key;
 pub use path::{DEPTH_MAX, HKEY_LOCAL_MACHINE, KEY_NAME_MAX, KeyPath, PathError};
+pub use reg_text::{
+    ExportError, MISTAKES_MAX, REG_LINES_MAX, RegDialect, RegFile, RegMistake, RegMistakeKind,
+    reg_file_text,
+};
 pub use saved::{Caller, Restore, Restored, STORAGE_LOST_MAX};
 pub use security::{ACCOUNT_MAX, EVERYONE, GRANTS_MAX, Rights, Security};
 pub use tree::{HANDLES_MAX, HandleId, Registry};

@@ -60,9 +60,9 @@ pub enum ValueError {
         /// How many it has.
         actual: usize,
     },
-    /// The name has a NUL.
-    #[error("a value's name has a NUL in it")]
-    NulInName,
+    /// The name has a NUL, a line break or the like: `.reg` texts have no writing for them.
+    #[error("a value's name has a control character in it")]
+    ControlInName,
     /// The data are longer than [`VALUE_DATA_MAX`].
     #[error("a value has {actual} bytes; {VALUE_DATA_MAX} are allowed")]
     TooLong {
@@ -193,7 +193,7 @@ pub(super) fn check_value_name(name: &str) -> Result<(), ValueError> {
     if actual > VALUE_NAME_MAX {
         return Err(ValueError::NameTooLong { actual });
     }
-    if name.contains('\0') { Err(ValueError::NulInName) } else { Ok(()) }
+    if name.chars().any(char::is_control) { Err(ValueError::ControlInName) } else { Ok(()) }
 }
 
 fn utf16<'a>(text: &'a str, end: &'a [u16]) -> impl Iterator<Item = u8> + 'a {
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(Value::multi_sz(["a\0"]).checked(), Err(ValueError::BadListString));
         let raw = Value::Other { kind: REG_DWORD, data: [7, 0, 0, 0].into() };
         assert_eq!(raw.checked(), Ok(Value::Dword(7)));
-        assert_eq!(check_value_name("a\0"), Err(ValueError::NulInName));
+        assert_eq!(check_value_name("a\0"), Err(ValueError::ControlInName));
         let actual = VALUE_NAME_MAX + 1;
         assert_eq!(check_value_name(&"x".repeat(actual)), Err(ValueError::NameTooLong { actual }));
     }
