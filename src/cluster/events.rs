@@ -27,6 +27,50 @@ pub enum ClusterEvent {
         /// The disk.
         disk: DiskId,
     },
+    /// 1042: a generic service failed.
+    GenericServiceFailed {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// 1044: no NetBIOS interface for an IP Address.
+    NetbiosInterfaceFailed {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// 1045: no TCP/IP interface for an IP Address.
+    TcpIpInterfaceFailed {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// 1048: an adapter's parameters are not those of the IP Address's network.
+    AdapterParameterInvalid {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// 1052: a network name cannot come online.
+    NetworkNameFailed {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// 1057: the node's copy of the cluster database could not be read.
+    DatabaseNotOpened,
+    /// 1058: a resource DLL could not be loaded.
+    ResourceDllNotLoaded {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// 1063: the service stopped as it was asked to.
+    ServiceStopped,
+    /// 1066: a disk is corrupt.
+    DiskCorrupt {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// 1068: a share could not be made.
+    FileShareFailed {
+        /// The resource.
+        resource: ResourceId,
+    },
     /// 1069: a resource failed.
     ResourceFailed {
         /// The resource.
@@ -46,6 +90,11 @@ pub enum ClusterEvent {
         /// On this network.
         network: NetworkId,
     },
+    /// 1146: a resource monitor died, and another is started.
+    ResourceMonitorDied {
+        /// A resource that ran in it.
+        resource: ResourceId,
+    },
     /// 1135: a node was removed from the membership.
     NodeRemoved {
         /// The node.
@@ -62,7 +111,18 @@ impl ClusterEvent {
             ClusterEvent::CannotJoinOrForm => 1009,
             ClusterEvent::CheckpointNotRestored { .. } => 1024,
             ClusterEvent::DiskMissing { .. } => 1034,
+            ClusterEvent::GenericServiceFailed { .. } => 1042,
+            ClusterEvent::NetbiosInterfaceFailed { .. } => 1044,
+            ClusterEvent::TcpIpInterfaceFailed { .. } => 1045,
+            ClusterEvent::AdapterParameterInvalid { .. } => 1048,
+            ClusterEvent::NetworkNameFailed { .. } => 1052,
+            ClusterEvent::DatabaseNotOpened => 1057,
+            ClusterEvent::ResourceDllNotLoaded { .. } => 1058,
+            ClusterEvent::ServiceStopped => 1063,
+            ClusterEvent::DiskCorrupt { .. } => 1066,
+            ClusterEvent::FileShareFailed { .. } => 1068,
             ClusterEvent::ResourceFailed { .. } => 1069,
+            ClusterEvent::ResourceMonitorDied { .. } => 1146,
             ClusterEvent::InterfaceHeard { .. } => 1122,
             ClusterEvent::InterfaceLost { .. } => 1123,
             ClusterEvent::NodeRemoved { .. } => 1135,

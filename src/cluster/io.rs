@@ -317,9 +317,12 @@ pub enum ResourceEvent {
     Offline,
     /// It could not be brought online, or an event it watches told that it failed.
     Failed,
+    /// The same, with an entry for the event log that says why.
+    FailedFor(FailureCause),
     /// It is still busy going online or offline.
     StillPending,
-    /// What the next polls will find, told when it changes: polls in between would find the same.
+    /// What the next polls will find, told when it changes: polls in between would find the same. Each call
+    /// of Online begins with a healthy resource.
     Health {
         /// The cheap poll.
         looks_alive: bool,
@@ -328,6 +331,25 @@ pub enum ResourceEvent {
     },
     /// The resource monitor it ran in has died.
     MonitorDied,
+}
+
+/// Why a resource failed, where the event log has an entry of its own for it.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum FailureCause {
+    /// 1044: no NetBIOS interface could be made for an address (Q248605).
+    NetbiosInterface,
+    /// 1045: no TCP/IP interface could be made (Q240271).
+    TcpIpInterface,
+    /// 1048: the adapter's parameters are not those of the network (Q228480).
+    AdapterParameter,
+    /// 1052: the name could not be registered, or is somebody else's (Q217199).
+    NameNotRegistered,
+    /// 1058: the resource DLL could not be loaded (Q218922).
+    DllNotLoaded,
+    /// 1066: the disk is corrupt.
+    DiskCorrupt,
+    /// 1068: the share could not be made (Q250274).
+    ShareNotMade,
 }
 
 /// What an administrator, or a program that knows the cluster, asks for (the cluster API).

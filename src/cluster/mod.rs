@@ -48,11 +48,13 @@ pub use database::Database;
 pub use events::ClusterEvent;
 pub use ids::{DiskId, GroupId, NetworkId, NodeId, NodeSet, ResourceId};
 pub use io::{
-    ClusterError, ClusterInput, ClusterOutput, Control, FileOperation, FileResult, HaltReason,
-    Observation, Part, Place, RegistryAction, RegistryReply, ResourceCall, ResourceEvent,
-    ScsiCommand, ScsiResult, StartSwitches, Ticket,
+    ClusterError, ClusterInput, ClusterOutput, Control, FailureCause, FileOperation, FileResult,
+    HaltReason, Observation, Part, Place, RegistryAction, RegistryReply, ResourceCall,
+    ResourceEvent, ScsiCommand, ScsiResult, StartSwitches, Ticket,
 };
 pub use node::{ClusterNode, PORT};
 pub use profile::{BadLog, ClusterProfile, ClusterVersion, Planted};
 pub use resource::{GroupState, ResourceState};
-pub use update::{DbChange, DbData, Update, UpdateError, decode_changes, encode_changes};
+pub use update::{
+    DbChange, DbData, OwnerChange, Update, UpdateError, decode_changes, encode_changes,
+};

@@ -5,7 +5,7 @@
 //! | database | 1, count u32, changes |
 //! | node paused | 2, node u8, 0 or 1 |
 //! | node up | 3, node u8, after u64 |
-//! | group owner | 4, group u16, node u8 |
+//! | group owner | 4, group u16, node u8, generation u32, reason u8 |
 //! | resource state | 5, resource u16, state u8 |
 //!
 //! | change | bytes |
@@ -48,6 +48,11 @@ pub enum Update {
         group: GroupId,
         /// Its owner.
         node: NodeId,
+        /// How often the group had changed its owner when this was proposed. If it has changed it again
+        /// meanwhile the update does nothing, everywhere alike: of two claims to a group the first counts.
+        generation: u32,
+        /// Why.
+        reason: OwnerChange,
     },
     /// A resource's state, told by its group's owner.
     ResourceState {
@@ -56,6 +61,17 @@ pub enum Update {
         /// Its state.
         state: ResourceState,
     },
+}
+
+/// Why a group changes its owner.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum OwnerChange {
+    /// Its owner gave it away: an administrator's wish, a failback, an orderly stop.
+    Moved,
+    /// Its owner gave it away because a resource failed too often. Such changes are counted (Q197047).
+    FailedOver,
+    /// Its owner is gone, and this node takes it.
+    Claimed,
 }
 
 /// One change of the cluster hive. Paths are relative to `HKLM\Cluster`, with backslashes.
@@ -135,10 +151,12 @@ impl Update {
                 out.extend_from_slice(&[3, node.0]);
                 out.extend_from_slice(&after.to_le_bytes());
             }
-            Update::GroupOwner { group, node } => {
+            Update::GroupOwner { group, node, generation, reason } => {
                 out.push(4);
                 out.extend_from_slice(&group.0.to_le_bytes());
                 out.push(node.0);
+                out.extend_from_slice(&generation.to_le_bytes());
+                out.push(reason_code(*reason));
             }
             Update::ResourceState { resource, state } => {
                 out.push(5);
@@ -166,7 +184,12 @@ impl Update {
                 Update::NodePaused { node, paused }
             }
             3 => Update::NodeUp { node: NodeId(reader.u8()?), after: reader.u64()? },
-            4 => Update::GroupOwner { group: GroupId(reader.u16()?), node: NodeId(reader.u8()?) },
+            4 => Update::GroupOwner {
+                group: GroupId(reader.u16()?),
+                node: NodeId(reader.u8()?),
+                generation: reader.u32()?,
+                reason: reason_of(reader.u8()?)?,
+            },
             5 => {
                 let resource = ResourceId(reader.u16()?);
                 Update::ResourceState { resource, state: state_of(reader.u8()?)? }
@@ -269,6 +292,23 @@ fn state_of(code: u8) -> Result<ResourceState, UpdateError> {
     })
 }
 
+fn reason_code(reason: OwnerChange) -> u8 {
+    match reason {
+        OwnerChange::Moved => 0,
+        OwnerChange::FailedOver => 1,
+        OwnerChange::Claimed => 2,
+    }
+}
+
+fn reason_of(code: u8) -> Result<OwnerChange, UpdateError> {
+    Ok(match code {
+        0 => OwnerChange::Moved,
+        1 => OwnerChange::FailedOver,
+        2 => OwnerChange::Claimed,
+        other => return Err(UpdateError::Unknown(other)),
+    })
+}
+
 /// Reads what the functions above write.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
@@ -310,7 +350,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    fn count(&mut self) -> Result<u32, UpdateError> {
+    pub fn count(&mut self) -> Result<u32, UpdateError> {
         match self.u32()? {
             count if count <= COUNT_MAX => Ok(count),
             count => Err(UpdateError::TooMany(count)),
@@ -323,7 +363,7 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    fn text(&mut self) -> Result<String, UpdateError> {
+    pub fn text(&mut self) -> Result<String, UpdateError> {
         let text = std::str::from_utf8(self.bytes()?).map_err(|_| UpdateError::Text)?;
         Ok(text.to_owned())
     }
@@ -412,8 +452,14 @@ mod tests {
                 .prop_map(|(n, paused)| Update::NodePaused { node: NodeId(n), paused }),
             (any::<u8>(), any::<u64>())
                 .prop_map(|(n, after)| Update::NodeUp { node: NodeId(n), after }),
-            (any::<u16>(), any::<u8>())
-                .prop_map(|(g, n)| Update::GroupOwner { group: GroupId(g), node: NodeId(n) }),
+            (any::<u16>(), any::<u8>(), any::<u32>(), 0u8..3).prop_map(|(g, n, generation, r)| {
+                Update::GroupOwner {
+                    group: GroupId(g),
+                    node: NodeId(n),
+                    generation,
+                    reason: reason_of(r).expect("a reason"),
+                }
+            }),
             (any::<u16>(), 0u8..5).prop_map(|(r, s)| Update::ResourceState {
                 resource: ResourceId(r),
                 state: state_of(s).expect("a state"),

@@ -44,7 +44,9 @@ impl Failover {
         let _ = (members, left, quorum_owner, step);
     }
 
-    /// A node has joined: groups that prefer it may fail back.
+    /// The update `NodeUp` was applied, and not refused: the node (maybe this one) is a member. Called on every
+    /// member, at the same place among the updates: groups it owned before it died are nobody's from here
+    /// on, groups that prefer it may fail back.
     pub fn node_up(&mut self, node: NodeId, step: &mut Step<'_>) {
         let _ = (node, step);
     }
@@ -95,7 +97,10 @@ impl Failover {
         let _ = (disk, step);
     }
 
-    /// A message of another node's failover manager.
+    /// A message of another node's failover manager: [`RpcKind::Failover`] and [`RpcKind::Control`] alike.
+    ///
+    /// [`RpcKind::Failover`]: crate::wire::cluster::RpcKind::Failover
+    /// [`RpcKind::Control`]: crate::wire::cluster::RpcKind::Control
     pub fn rpc(&mut self, from: NodeId, body: &[u8], step: &mut Step<'_>) {
         let _ = (from, body, step);
     }
