@@ -16,6 +16,7 @@ mod path;
 mod reg_text;
 mod saved;
 mod security;
+pub mod services;
 mod tree;
 mod value;
 mod watch;

@@ -54,7 +54,7 @@ pub enum RegMistakeKind {
     /// HKEY_LOCAL_MACHINE itself is deleted.
     #[error("HKEY_LOCAL_MACHINE itself cannot be deleted")]
     RootDeleted,
-    /// A value before any key, or after one that could not be read.
+    /// A value before any key.
     #[error(
         "a value stands below no key; a line such as `[HKEY_LOCAL_MACHINE\\Software]` is expected first"
     )]
@@ -183,6 +183,8 @@ impl Registry {
 /// Which key values belong to.
 enum Section {
     None,
+    /// A key that could not be read, which is told already.
+    Unread,
     Deleted,
     Key(KeyPath),
 }
@@ -239,7 +241,7 @@ impl<'a> Parser<'a> {
         match text.chars().next() {
             None | Some(';') => Ok(()),
             Some('[') => {
-                self.section = Section::None;
+                self.section = Section::Unread;
                 self.key(text)
             }
             Some('@') => self.value(String::new(), &text[1..], dialect),
@@ -281,6 +283,7 @@ impl<'a> Parser<'a> {
         // A mistake in the data is worth telling even where no key is.
         let path = match &self.section {
             Section::None => return Err(Kind::NoKey),
+            Section::Unread => return Ok(()),
             Section::Deleted => return Err(Kind::DeletedKey),
             Section::Key(path) if path.is_root() => return Err(Kind::RootValue),
             Section::Key(path) => path.clone(),
