@@ -81,6 +81,7 @@ fn target_of(kind: &FaultKind) -> Option<&HostTarget> {
         | FaultKind::Reboot(hosts)
         | FaultKind::Wipe(hosts)
         | FaultKind::FullDisk(hosts)
+        | FaultKind::ProgramCrash { hosts, .. }
         | FaultKind::ClockJump { hosts, .. }
         | FaultKind::ClockDrift { hosts, .. }
         | FaultKind::SlowDisk { hosts, .. } => Some(hosts),
@@ -89,7 +90,8 @@ fn target_of(kind: &FaultKind) -> Option<&HostTarget> {
         | FaultKind::Partition { .. }
         | FaultKind::Loss { .. }
         | FaultKind::Delay { .. }
-        | FaultKind::Duplicate { .. } => None,
+        | FaultKind::Duplicate { .. }
+        | FaultKind::Cluster { .. } => None,
     }
 }
 
@@ -99,6 +101,11 @@ fn choose(target: &HostTarget, stream: &mut Stream) -> Vec<HostRef> {
         Choose::One => 1,
         Choose::Half => target.hosts.len().div_ceil(2),
         Choose::Count(n) => target.hosts.len().min(n as usize),
+        // Nobody owns anything yet.
+        Choose::QuorumOwner(_)
+        | Choose::NotQuorumOwner(_)
+        | Choose::GroupOwner(..)
+        | Choose::NotGroupOwner(..) => 0,
     };
     let mut hosts = target.hosts.clone();
     stream.shuffle(&mut hosts);

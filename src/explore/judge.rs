@@ -184,7 +184,10 @@ fn follow(expect: &ExpectPlan, plan: &Plan, occurrences: &[Occurrence]) -> Expec
         | Condition::OwnerKnown { .. }
         | Condition::OneHolder { .. }
         | Condition::CurrentServer { .. }
-        | Condition::Registered { .. } => Follow::Signal(Signal::level(mode, stretches)),
+        | Condition::Registered { .. }
+        | Condition::RegistryValue { .. }
+        | Condition::ProgramRuns { .. }
+        | Condition::Cluster { .. } => Follow::Signal(Signal::level(mode, stretches)),
     };
     let members = each_host(&expect.condition).map_or(0, |(hosts, _)| hosts.len());
     Expectation { plan: expect.clone(), mode, follow, members: vec![false; members], good: 0 }

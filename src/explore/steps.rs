@@ -78,6 +78,8 @@ impl Director {
             | StepKind::DeleteOwner { .. }
             | StepKind::PutRecord { .. }
             | StepKind::CheckConsistency { .. } => {}
+            // Not yet acted on.
+            StepKind::Registry { .. } | StepKind::Cluster { .. } => {}
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Conditions are plain data; what judges them reads them while the run goes on.
 
+use super::cluster::{ClusterCondition, ClusterRef};
 use super::plan::{HostRef, StaticKind};
-use super::story::{FaultRef, LookupTarget, StepRef};
+use super::story::{FaultRef, HostTarget, LookupTarget, StepRef};
 use crate::base::{Odds, SimDuration, SimTime};
+use crate::registry::{KeyPath, Value as RegistryValue};
 use crate::wire::NetbiosName;
 use std::net::Ipv4Addr;
 
@@ -200,6 +202,40 @@ pub enum Condition {
         /// The event's number.
         id: u32,
     },
+    /// A value in the registry of each of these hosts.
+    RegistryValue {
+        /// Which hosts; one that is off has no registry.
+        hosts: HostTarget,
+        /// The key.
+        key: KeyPath,
+        /// The value's name; empty for the key's default value, `None` for the key itself.
+        value: Option<String>,
+        /// Its data; `None` if it must not be there.
+        data: Option<RegistryData>,
+    },
+    /// A service or program runs on each of these hosts.
+    ProgramRuns {
+        /// Which hosts.
+        hosts: HostTarget,
+        /// The program.
+        program: String,
+    },
+    /// Something of a cluster.
+    Cluster {
+        /// Which.
+        cluster: ClusterRef,
+        /// What.
+        condition: ClusterCondition,
+    },
+}
+
+/// What a value of the registry must be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RegistryData {
+    /// Anything.
+    Present,
+    /// This.
+    Equals(RegistryValue),
 }
 
 /// What a record must look like; what is `None` may be anything.

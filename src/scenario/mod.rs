@@ -5,6 +5,7 @@
 //! what does not hold together never comes out at all.
 
 mod check;
+mod cluster;
 mod diagnose;
 mod document;
 mod expand;
@@ -15,26 +16,32 @@ mod language;
 mod load;
 mod lower;
 mod plan;
+mod program;
 mod schema;
 mod story;
 mod values;
 mod vary;
 
+pub use cluster::{
+    ClusterAction, ClusterCondition, ClusterFault, ClusterFile, ClusterObject, ClusterPlan,
+    ClusterRef, CutWay, FileChange, PropertyValue, SharedDiskPlan,
+};
 pub use diagnose::{Mistake, Mistakes, closing_line};
 pub use document::Span;
 pub use expectation::{
     Amount, Condition, CountRange, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period,
-    RecordMatch, RecordStateWord, Value,
+    RecordMatch, RecordStateWord, RegistryData, Value,
 };
 pub use explain::explain;
 pub use kb::KbPlan;
 pub use load::{load, load_file};
 pub use plan::{
     Boot, Changed, ClockPlan, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef, HostPlan,
-    HostProfile, HostRef, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, OwnName, Plan, PullPlan,
-    PushPlan, RouterPlan, RouterRef, StaticFile, StaticKind, StaticPlan, SubnetPlan, SubnetRef,
-    WinsPlan,
+    HostProfile, HostRef, InterfacePlan, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, OwnName,
+    Plan, PullPlan, PushPlan, RouterPlan, RouterRef, StaticFile, StaticKind, StaticPlan,
+    SubnetPlan, SubnetRef, WinsPlan,
 };
+pub use program::{NeedPlan, ProgramPlan, RegistryEdit, RegistryFile, WriteData, WritePlan};
 pub use schema::schema;
 pub use story::{
     ArrivalLaw, Choose, ClaimKind, FaultKind, FaultPlan, FaultRef, FaultSchedule, GapLaw,

@@ -7,8 +7,10 @@
 //! What hosts of one entry of the file share sits once in a [`GroupPlan`]; a [`HostPlan`] holds only
 //! what is its own, so that a hundred thousand hosts stay affordable.
 
+use super::cluster::ClusterPlan;
 use super::expectation::ExpectPlan;
 use super::kb::KbPlan;
+use super::program::{ProgramPlan, RegistryFile};
 use super::story::{FaultPlan, ProbePlan, StepPlan, VaryPlan, WorkloadPlan, WorkloadRef};
 use crate::base::{Odds, SimDuration, SimTime};
 use crate::nbt::NbtProfile;
@@ -85,6 +87,8 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// Every host.
     pub hosts: Vec<HostPlan>,
+    /// Clusters.
+    pub clusters: Vec<ClusterPlan>,
     /// What clients do.
     pub workloads: Vec<WorkloadPlan>,
     /// What breaks.
@@ -228,6 +232,10 @@ pub struct GroupPlan {
     pub nbt: Option<NbtPlan>,
     /// The WINS service; `None` for a host without it.
     pub wins: Option<WinsPlan>,
+    /// What is in their registries before the first boot, in this order.
+    pub registry: Vec<RegistryFile>,
+    /// Services and programs that a scenario invents.
+    pub programs: Vec<ProgramPlan>,
 }
 
 /// One host.
@@ -243,12 +251,23 @@ pub struct HostPlan {
     pub subnet: SubnetRef,
     /// Its address there.
     pub address: Ipv4Addr,
+    /// Its other adapters, such as one on the interconnect of a cluster.
+    pub interfaces: Vec<InterfacePlan>,
     /// When it is switched on first.
     pub boot: Boot,
     /// Who logs on at boot: the name registered with suffix 03.
     pub user: Option<NetbiosName>,
     /// Names it registers beside the usual ones.
     pub extra_names: Vec<OwnName>,
+}
+
+/// An adapter of a host beside the first.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct InterfacePlan {
+    /// Where it is connected.
+    pub subnet: SubnetRef,
+    /// Its address there.
+    pub address: Ipv4Addr,
 }
 
 /// A name a host registers by configuration or by a step.

@@ -3,12 +3,15 @@
 //! Rules as for the rest of the plan: indices instead of names, defaults filled in. Sets of hosts are
 //! lists in plan order; where a fault says "one of" or "half of", the drawing is left to the run.
 
+use super::cluster::{ClusterAction, ClusterFault, ClusterRef};
 use super::expectation::RecordStateWord;
 use super::plan::{
     DurationRange, HostRef, LinkRef, OwnName, PullPlan, PushPlan, RouterRef, StaticFile,
     StaticKind, StaticPlan, SubnetRef, index_type,
 };
+use super::program::RegistryEdit;
 use crate::base::{Odds, SimDuration, SimTime};
+use crate::cluster::GroupId;
 use crate::wire::NetbiosName;
 use std::net::Ipv4Addr;
 
@@ -143,6 +146,14 @@ pub enum Choose {
     Half,
     /// This many, drawn; at most all.
     Count(u32),
+    /// The one that owns the quorum resource of this cluster at that moment; none if no node does.
+    QuorumOwner(ClusterRef),
+    /// All but that one.
+    NotQuorumOwner(ClusterRef),
+    /// The one that owns this group of this cluster at that moment.
+    GroupOwner(ClusterRef, GroupId),
+    /// All but that one.
+    NotGroupOwner(ClusterRef, GroupId),
 }
 
 /// Hosts something happens to, drawn anew at each occurrence.
@@ -255,6 +266,20 @@ pub enum FaultKind {
     },
     /// Disks accept no further write.
     FullDisk(HostTarget),
+    /// A service or program ends without a word. Over at once.
+    ProgramCrash {
+        /// Where.
+        hosts: HostTarget,
+        /// Which.
+        program: String,
+    },
+    /// Something of a cluster.
+    Cluster {
+        /// Which.
+        cluster: ClusterRef,
+        /// What.
+        fault: ClusterFault,
+    },
 }
 
 /// One side of a partition.
@@ -443,6 +468,20 @@ pub enum StepKind {
         hosts: Vec<HostRef>,
         /// What for.
         target: LookupTarget,
+    },
+    /// Somebody edits the registry of hosts, as `regedit` does.
+    Registry {
+        /// Where.
+        hosts: HostTarget,
+        /// What.
+        edit: RegistryEdit,
+    },
+    /// An administrator does something to a cluster.
+    Cluster {
+        /// Which.
+        cluster: ClusterRef,
+        /// What.
+        action: ClusterAction,
     },
 }
 

@@ -4,6 +4,7 @@
 //! must hold. Columns are aligned within a section and lines end by column [`WIDTH`], where words allow.
 //! The text depends on the plan alone.
 
+mod cluster;
 mod hosts;
 mod words;
 

@@ -63,7 +63,7 @@ impl Words<'_> {
         format!("{} hosts: {}, ...", hosts.len(), names[..LISTED].join(", "))
     }
 
-    fn host(&self, host: HostRef) -> &str {
+    pub(super) fn host(&self, host: HostRef) -> &str {
         &self.plan.hosts[host.index()].name
     }
 
@@ -93,13 +93,23 @@ impl Words<'_> {
         text
     }
 
-    fn target(&self, target: &HostTarget) -> String {
+    pub(super) fn target(&self, target: &HostTarget) -> String {
         let hosts = self.hosts(&target.hosts);
         match target.choose {
             Choose::All => hosts,
             Choose::One => format!("one of {hosts}"),
             Choose::Half => format!("half of {hosts}"),
             Choose::Count(n) => format!("{n} of {hosts}"),
+            Choose::QuorumOwner(cluster) => format!("the owner of {}", self.quorum_of(cluster)),
+            Choose::NotQuorumOwner(cluster) => {
+                format!("all of {hosts} but the owner of {}", self.quorum_of(cluster))
+            }
+            Choose::GroupOwner(cluster, group) => {
+                format!("the owner of {}", self.group(cluster, group))
+            }
+            Choose::NotGroupOwner(cluster, group) => {
+                format!("all of {hosts} but the owner of {}", self.group(cluster, group))
+            }
         }
     }
 
@@ -224,6 +234,10 @@ impl Words<'_> {
                 format!("the disk of {} takes {factor} times as long", self.target(hosts))
             }
             FaultKind::FullDisk(t) => format!("the disk of {} is full", self.target(t)),
+            FaultKind::ProgramCrash { hosts, program } => {
+                format!("{program} on {} crashes", self.target(hosts))
+            }
+            FaultKind::Cluster { cluster, fault } => self.cluster_fault(*cluster, fault),
         }
     }
 
@@ -329,6 +343,8 @@ impl Words<'_> {
             StepKind::Lookup { hosts, target } => {
                 format!("{} look {} up", self.hosts(hosts), target.name)
             }
+            StepKind::Registry { hosts, edit } => self.registry_edit(hosts, edit),
+            StepKind::Cluster { cluster, action } => self.cluster_action(*cluster, action),
         }
     }
 
@@ -445,6 +461,9 @@ impl Words<'_> {
             Condition::EventLogged { hosts, id } => {
                 format!("event {id} is logged on one of {}", self.hosts(hosts))
             }
+            Condition::RegistryValue { .. }
+            | Condition::ProgramRuns { .. }
+            | Condition::Cluster { .. } => self.host_condition(condition),
         }
     }
 

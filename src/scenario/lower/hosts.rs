@@ -137,6 +137,7 @@ impl Build<'_> {
             group,
             subnet,
             address: Ipv4Addr::UNSPECIFIED,
+            interfaces: Vec::new(),
             boot,
             user,
             extra_names,
@@ -203,6 +204,8 @@ impl Build<'_> {
             boot_takes: boot_takes.unwrap_or(BOOT_TAKES),
             nbt,
             wins,
+            registry: Vec::new(),
+            programs: Vec::new(),
         }
     }
 
