@@ -26,6 +26,10 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+mod lease;
+
+pub use lease::DiskLease;
+
 /// The smallest unit a disk writes as a whole; a power cut tears writes at its multiples.
 pub const SECTOR_BYTES: usize = 512;
 /// Files are held in pages of this size, and a page nobody wrote takes no memory.
@@ -94,6 +98,8 @@ pub struct DiskFile {
     file: usize,
     /// Faults the disk had seen when the file was opened; another fault kills the handle.
     generation: u32,
+    /// The lease it was opened under, of a disk on a shared bus; none on a host's own disk.
+    lease: Option<u32>,
 }
 
 struct State {
@@ -102,6 +108,10 @@ struct State {
     full: bool,
     failed: bool,
     generation: u32,
+    /// Leases that are valid, and how many there have been.
+    leases: (Vec<u32>, u32),
+    /// Whether the bus between the holder of the leases and the disk works.
+    unreachable: bool,
     /// Writes and syncs that may still happen; a hook of tests.
     operations_left: Option<u64>,
     files: Vec<Image>,
@@ -174,6 +184,8 @@ impl Disk {
             full: false,
             failed: false,
             generation: 0,
+            leases: (Vec::new(), 0),
+            unreachable: false,
             operations_left: None,
             files: Vec::new(),
             names: BTreeMap::new(),
@@ -188,7 +200,7 @@ impl Disk {
     pub fn open(&self, name: &str) -> DiskFile {
         let mut state = self.state();
         let file = state.file(name);
-        DiskFile { disk: self.clone(), file, generation: state.generation }
+        DiskFile { disk: self.clone(), file, generation: state.generation, lease: None }
     }
 
     /// Whether a file of that name exists and is not empty.
@@ -203,7 +215,7 @@ impl Disk {
     /// The disk has failed.
     pub fn read_file(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         let mut state = self.state();
-        state.alive(None)?;
+        state.alive()?;
         let Some(&file) = state.names.get(name) else { return Ok(None) };
         let len = state.files[file].len;
         let mut bytes = vec![0; len as usize];
@@ -220,7 +232,7 @@ impl Disk {
     pub fn replace_file(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state();
         let file = state.file(name);
-        state.alive(None)?;
+        state.alive()?;
         state.grow(file, bytes.len() as u64)?;
         state.take_operation()?;
         let old = std::mem::replace(&mut state.files[file], Image::of(bytes));
@@ -238,7 +250,7 @@ impl Disk {
     pub fn rename_file(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         let (from, to) = (state.file(from), state.file(to));
-        state.alive(None)?;
+        state.alive()?;
         state.take_operation()?;
         let new = std::mem::take(&mut state.files[from]);
         let old = std::mem::replace(&mut state.files[to], new);
@@ -366,12 +378,18 @@ impl State {
         Err(io::Error::new(kind, text))
     }
 
-    /// Whether a call may go on; `generation` is that of the handle.
-    fn alive(&mut self, generation: Option<u32>) -> io::Result<()> {
-        if generation.is_some_and(|generation| generation != self.generation) {
+    /// Whether a call through this handle may go on.
+    fn alive_for(&mut self, handle: &DiskFile) -> io::Result<()> {
+        if handle.generation != self.generation {
             return self
                 .refuse(io::ErrorKind::BrokenPipe, "the machine stopped while this was open");
         }
+        self.leased(handle.lease)?;
+        self.alive()
+    }
+
+    /// Whether a call may go on.
+    fn alive(&mut self) -> io::Result<()> {
         if self.failed {
             return self.refuse(io::ErrorKind::Other, "the disk has failed");
         }
@@ -636,13 +654,13 @@ impl Image {
 impl redb::StorageBackend for DiskFile {
     fn len(&self) -> io::Result<u64> {
         let mut state = self.disk.state();
-        state.alive(Some(self.generation))?;
+        state.alive_for(self)?;
         Ok(state.files[self.file].len)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.alive(Some(self.generation))?;
+        state.alive_for(self)?;
         if offset + out.len() as u64 > state.files[self.file].len {
             return state.refuse(io::ErrorKind::UnexpectedEof, "read beyond the end of the file");
         }
@@ -653,19 +671,19 @@ impl redb::StorageBackend for DiskFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.alive(Some(self.generation))?;
+        state.alive_for(self)?;
         state.set_len(self.file, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.alive(Some(self.generation))?;
+        state.alive_for(self)?;
         state.sync(self.file)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.alive(Some(self.generation))?;
+        state.alive_for(self)?;
         state.write(self.file, offset, data)
     }
 }

@@ -5,6 +5,7 @@ pub mod cpu;
 pub mod disk;
 pub mod kernel;
 pub mod queue;
+pub mod shared;
 pub mod trace;
 
 mod happening;
