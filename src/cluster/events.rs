@@ -15,6 +15,16 @@ pub enum ClusterEvent {
     HadToStop,
     /// 1009: could neither join nor form.
     CannotJoinOrForm,
+    /// 1015: the quorum log has no record of a checkpoint.
+    CheckpointRecordMissing,
+    /// 1016: no checkpoint of the cluster hive could be made or read.
+    CheckpointNotObtained,
+    /// 1019: the quorum log is damaged or missing.
+    LogCorrupt,
+    /// 1021: the quorum disk is nearly full.
+    QuorumNearlyFull,
+    /// 1022: the quorum disk is full, and the service cannot start.
+    QuorumFull,
     /// 1024: a registry checkpoint could not be restored.
     CheckpointNotRestored {
         /// The resource.
@@ -24,6 +34,26 @@ pub enum ClusterEvent {
     },
     /// 1034: no disk has the expected signature.
     DiskMissing {
+        /// The disk.
+        disk: DiskId,
+    },
+    /// 1035: a disk could not be mounted.
+    DiskNotMounted {
+        /// The disk.
+        disk: DiskId,
+    },
+    /// 1036: a disk did not respond to a SCSI maintenance command: a renewal that was not answered.
+    DiskSilent {
+        /// The disk.
+        disk: DiskId,
+    },
+    /// 1038: the reservation of a disk is lost.
+    ReservationLost {
+        /// The disk.
+        disk: DiskId,
+    },
+    /// 1066: the volume of a disk is damaged.
+    VolumeCorrupt {
         /// The disk.
         disk: DiskId,
     },
@@ -76,6 +106,16 @@ pub enum ClusterEvent {
         /// The resource.
         resource: ResourceId,
     },
+    /// 1073: the service was halted to prevent an inconsistency.
+    HaltedToStayConsistent {
+        /// The Windows error.
+        error: u32,
+    },
+    /// 1080: a file of the quorum could not be written.
+    QuorumWriteFailed {
+        /// The Windows error.
+        error: u32,
+    },
     /// 1122: an interface is heard again.
     InterfaceHeard {
         /// Of this node.
@@ -100,6 +140,8 @@ pub enum ClusterEvent {
         /// The node.
         node: NodeId,
     },
+    /// 1148: the quorum log is damaged or missing, and the service does not start without.
+    LogFatal,
 }
 
 impl ClusterEvent {
@@ -109,8 +151,19 @@ impl ClusterEvent {
             ClusterEvent::Fatal { .. } => 1000,
             ClusterEvent::HadToStop => 1006,
             ClusterEvent::CannotJoinOrForm => 1009,
+            ClusterEvent::CheckpointRecordMissing => 1015,
+            ClusterEvent::CheckpointNotObtained => 1016,
+            ClusterEvent::LogCorrupt => 1019,
+            ClusterEvent::QuorumNearlyFull => 1021,
+            ClusterEvent::QuorumFull => 1022,
             ClusterEvent::CheckpointNotRestored { .. } => 1024,
             ClusterEvent::DiskMissing { .. } => 1034,
+            ClusterEvent::DiskNotMounted { .. } => 1035,
+            ClusterEvent::DiskSilent { .. } => 1036,
+            ClusterEvent::ReservationLost { .. } => 1038,
+            ClusterEvent::VolumeCorrupt { .. } => 1066,
+            ClusterEvent::HaltedToStayConsistent { .. } => 1073,
+            ClusterEvent::QuorumWriteFailed { .. } => 1080,
             ClusterEvent::GenericServiceFailed { .. } => 1042,
             ClusterEvent::NetbiosInterfaceFailed { .. } => 1044,
             ClusterEvent::TcpIpInterfaceFailed { .. } => 1045,
@@ -126,6 +179,7 @@ impl ClusterEvent {
             ClusterEvent::InterfaceHeard { .. } => 1122,
             ClusterEvent::InterfaceLost { .. } => 1123,
             ClusterEvent::NodeRemoved { .. } => 1135,
+            ClusterEvent::LogFatal => 1148,
         }
     }
 }

@@ -22,7 +22,7 @@ pub enum ClusterVersion {
 pub enum BadLog {
     /// It is rebuilt from the node's own copy without a word (NT 4.0).
     Rebuild,
-    /// The service does not start: events 1019 and 1148 (Windows 2000).
+    /// The service does not start: events 1019 and 1148 (Windows 2000, KB 257905).
     Refuse,
 }
 
@@ -56,6 +56,28 @@ pub struct ClusterProfile {
     pub arbitration_min: SimDuration,
     /// Longest time of an arbitration.
     pub arbitration_max: SimDuration,
+    /// Whoever takes over a data disk waits so long between breaking a dead owner's reservation and making
+    /// its own; longer than a renewal, a live owner keeps the disk. Not published. NT 4.0 takes it at once.
+    pub data_disk_wait: SimDuration,
+    /// A node that meets another's reservation on a data disk it thinks its own breaks it and goes on
+    /// (Q289863).
+    pub loser_breaks_reservation: bool,
+    /// A node that forms takes the quorum without waiting for a defender: with a dead interconnect it takes
+    /// it from a running cluster (Q248663, mended after service pack 6).
+    pub booting_node_takes_quorum: bool,
+    /// A node that could not renew for as long as a challenger waits gives up the disk even if it is free
+    /// again: somebody may have had it meanwhile. Events say that an owner paused so long loses (Windows
+    /// 2000 event help); how it learns that is not published.
+    pub late_renewal_is_loss: bool,
+    /// One bus reset for each disk to take over, instead of one for all (Q234544, before SP5).
+    pub reset_for_each_disk: bool,
+    /// The owner of the quorum does not wait for a challenge by a node that announced its shutdown
+    /// (KB 309186).
+    pub trusts_announced_shutdown: bool,
+    /// An owner of the quorum none of whose networks for clients works yields to a challenger (KB 286342;
+    /// details not published: it leaves the reservation alone for the longest arbitration, and takes it back
+    /// if nobody wanted it).
+    pub isolated_owner_yields: bool,
 
     /// Size of the quorum log from which on it is reset (Q225081).
     pub quorum_log_max: u32,
@@ -65,6 +87,30 @@ pub struct ClusterProfile {
     pub checkpoint_checksum: bool,
     /// A missing or damaged quorum log.
     pub bad_log: BadLog,
+    /// A missing or damaged checkpoint of the hive, where it is checked.
+    pub bad_checkpoint: BadLog,
+    /// A quorum resource with no file of the cluster at all is a new one: the node's own copy is used
+    /// (Q217147, Q243195). Otherwise its log is missing.
+    pub empty_quorum_is_new: bool,
+    /// Checkpoint and log replace the node's own copy even where that is newer (Q216064). Otherwise the newer
+    /// one is used: no version did that.
+    pub log_always_wins: bool,
+    /// Whether log and checkpoint are replaced as a whole; otherwise they are overwritten in place, and a
+    /// power cut can tear them.
+    pub quorum_files_atomic: bool,
+    /// A checkpoint whenever a node goes down. Otherwise only when that turns logging on: the duplicate
+    /// numbers of US6449734 cannot come about with the first.
+    pub checkpoint_at_every_node_down: bool,
+    /// A checkpoint when the service stops on the node that holds the quorum (Q238173; for versions after
+    /// NT 4.0 not published).
+    pub checkpoint_at_shutdown: bool,
+    /// That checkpoint ignores errors of the registry and leaves a damaged file (Q238173, before SP6).
+    pub shutdown_checkpoint_unchecked: bool,
+    /// When the log is full, the change that did not fit is not in the new one (Q225081, Q257897: what is
+    /// lost was not published; the articles name Windows 2000 too).
+    pub full_log_drops_change: bool,
+    /// The periodic checkpoint reports a missing one each time, event 1015 (Q233349, SP5).
+    pub false_checkpoint_report: bool,
 
     /// Time between two cheap polls of a resource.
     pub looks_alive: SimDuration,
@@ -135,6 +181,16 @@ impl ClusterProfile {
             },
             checkpoint_checksum: service_pack >= 5,
             bad_log: BadLog::Rebuild,
+            bad_checkpoint: BadLog::Rebuild,
+            data_disk_wait: SimDuration::ZERO,
+            loser_breaks_reservation: true,
+            booting_node_takes_quorum: true,
+            late_renewal_is_loss: false,
+            reset_for_each_disk: service_pack < 5,
+            quorum_files_atomic: false,
+            shutdown_checkpoint_unchecked: service_pack < 6,
+            full_log_drops_change: true,
+            false_checkpoint_report: service_pack == 5,
             shutdown_budget: SimDuration::from_secs(9),
             resources_max: if service_pack < 4 { 930 } else { 1674 },
             checkpoint_atomic: false,
@@ -159,10 +215,26 @@ impl ClusterProfile {
             challenge_wait: SimDuration::from_secs(7),
             arbitration_min: SimDuration::from_secs(if service_pack == 0 { 0 } else { 7 }),
             arbitration_max: SimDuration::from_secs(20),
+            data_disk_wait: SimDuration::from_secs(4),
+            loser_breaks_reservation: false,
+            booting_node_takes_quorum: false,
+            late_renewal_is_loss: true,
+            reset_for_each_disk: false,
+            trusts_announced_shutdown: false,
+            isolated_owner_yields: false,
             quorum_log_max: 64 * 1024,
             hive_checkpoint_interval: SimDuration::from_hours(4),
             checkpoint_checksum: true,
             bad_log: BadLog::Refuse,
+            bad_checkpoint: BadLog::Refuse,
+            empty_quorum_is_new: true,
+            log_always_wins: true,
+            quorum_files_atomic: true,
+            checkpoint_at_every_node_down: false,
+            checkpoint_at_shutdown: true,
+            shutdown_checkpoint_unchecked: false,
+            full_log_drops_change: false,
+            false_checkpoint_report: false,
             looks_alive: SimDuration::from_secs(5),
             is_alive: SimDuration::from_secs(60),
             pending_timeout: SimDuration::from_secs(180),
@@ -187,6 +259,11 @@ impl ClusterProfile {
             version: ClusterVersion::W2k3,
             service_pack,
             nodes_max: 8,
+            // KB 258078: later builds make a new log by themselves; the checkpoint must exist before SP1.
+            bad_log: BadLog::Rebuild,
+            bad_checkpoint: if service_pack == 0 { BadLog::Refuse } else { BadLog::Rebuild },
+            trusts_announced_shutdown: true,
+            isolated_owner_yields: true,
             shutdown_budget: SimDuration::from_secs(15),
             arbitration_min: SimDuration::from_secs(7),
             ..ClusterProfile::w2k(4)
