@@ -246,7 +246,7 @@ impl DiskDriver {
                 step.log(ClusterEvent::ReservationLost { disk });
                 self.lost(disk, step);
             }
-            ScsiResult::Conflict => {}
+            ScsiResult::Conflict | ScsiResult::Disturbed => {}
             ScsiResult::Missing | ScsiResult::Failed | ScsiResult::Corrupt => {
                 step.log(ClusterEvent::DiskSilent { disk });
                 self.lost(disk, step);
@@ -308,9 +308,7 @@ impl DiskDriver {
             Wish::Take { skip_chkdsk, conditional_mount } => {
                 (Doing::Mount, ScsiCommand::Mount { skip_chkdsk, conditional_mount })
             }
-            Wish::Give { orderly: true } if it.mounted => {
-                (Doing::Dismount, ScsiCommand::Dismount)
-            }
+            Wish::Give { orderly: true } if it.mounted => (Doing::Dismount, ScsiCommand::Dismount),
             Wish::Give { .. } if it.held => {
                 it.mounted = false;
                 (Doing::Release, ScsiCommand::Release)

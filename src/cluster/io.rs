@@ -189,6 +189,9 @@ pub enum ClusterOutput {
 pub enum ScsiCommand {
     /// Take or keep the disk.
     Reserve,
+    /// Take the disk, unless another node has reset the bus since this one did last: then the answer is
+    /// [`ScsiResult::Disturbed`]. (A target tells each initiator of a reset by a unit attention, SCSI-2 7.9.)
+    ReserveUndisturbed,
     /// Give it back.
     Release,
     /// Break every reservation on the bus.
@@ -211,6 +214,8 @@ pub enum ScsiResult {
     Done,
     /// Another node holds the disk.
     Conflict,
+    /// Another node has reset the bus meanwhile; nothing was done.
+    Disturbed,
     /// No disk with the expected signature answers (event 1034).
     Missing,
     /// The disk or the bus does not work.
@@ -226,6 +231,10 @@ pub enum Place {
     Own,
     /// On a disk of the shared bus that this node has mounted.
     Disk(DiskId),
+    /// In the folder that a node's host shares for the quorum of a majority node set (KB 258750), this
+    /// node's own included. It is reached while that host runs and a network of the cluster leads there,
+    /// whether its cluster service runs or not; otherwise operations fail.
+    Replica(NodeId),
 }
 
 /// What is done with a file.
@@ -245,6 +254,11 @@ pub enum FileOperation {
     DeleteTree,
     /// Name the files whose path begins with this path.
     List,
+    /// Open the file for this node alone, making it if need be. It stays so until `Unlock`, or until this
+    /// node's service ends, its host stops or cannot be reached from the host of the file any more.
+    Lock,
+    /// Let others open it.
+    Unlock,
 }
 
 /// How a file operation ended.
@@ -256,6 +270,8 @@ pub enum FileResult<'a> {
     Content(Option<&'a [u8]>),
     /// Names, sorted.
     Names(&'a [String]),
+    /// Another node has opened the file for itself alone (error 32).
+    Locked,
     /// The disk is full (error 112).
     Full,
     /// The disk does not work, or is not this node's any more.

@@ -56,6 +56,9 @@ pub struct ClusterProfile {
     pub arbitration_min: SimDuration,
     /// Longest time of an arbitration.
     pub arbitration_max: SimDuration,
+    /// A challenger whose wait was disturbed by another challenger's bus reset waits anew: that reset took the
+    /// reservation of an owner that may live. Not published; with two nodes it cannot come about.
+    pub challenger_minds_resets: bool,
     /// Whoever takes over a data disk waits so long between breaking a dead owner's reservation and making
     /// its own; longer than a renewal, a live owner keeps the disk. Not published. NT 4.0 takes it at once.
     pub data_disk_wait: SimDuration,
@@ -182,6 +185,7 @@ impl ClusterProfile {
             checkpoint_checksum: service_pack >= 5,
             bad_log: BadLog::Rebuild,
             bad_checkpoint: BadLog::Rebuild,
+            challenger_minds_resets: false,
             data_disk_wait: SimDuration::ZERO,
             loser_breaks_reservation: true,
             booting_node_takes_quorum: true,
@@ -215,6 +219,7 @@ impl ClusterProfile {
             challenge_wait: SimDuration::from_secs(7),
             arbitration_min: SimDuration::from_secs(if service_pack == 0 { 0 } else { 7 }),
             arbitration_max: SimDuration::from_secs(20),
+            challenger_minds_resets: true,
             data_disk_wait: SimDuration::from_secs(4),
             loser_breaks_reservation: false,
             booting_node_takes_quorum: false,

@@ -1,6 +1,9 @@
 //! The quorum: arbitration, the quorum log and its checkpoints, replay by the node that forms, and files of
 //! the quorum resource wherever it is mounted.
 
+mod arbitration;
+mod log;
+
 use super::database::Database;
 use super::disks::DiskDriver;
 use super::ids::{DiskId, NodeId, NodeSet};
