@@ -78,7 +78,10 @@ pub(super) enum Notice {
 
     // From the global updates.
     /// Apply this now; every member does, in this order.
-    Apply { sequence: u64, update: Update, asked_by: Option<Asker> },
+    Apply { sequence: u64, update: Update },
+    /// Put this change into the quorum log, if this node holds the quorum and logging is on; answered by
+    /// `Logged`.
+    WriteLog { sequence: u64, changes: Vec<DbChange> },
     /// What this node proposed is applied everywhere, or will never be.
     Proposed { asker: Asker, result: Result<(), ClusterError> },
 
