@@ -483,6 +483,15 @@ pub enum Observation {
         /// Its state.
         state: super::ResourceState,
     },
+    /// A checkpoint file is being written: until `CheckpointSaved` it may hold this or what it held before.
+    CheckpointSaving {
+        /// The resource.
+        resource: ResourceId,
+        /// The number of the checkpoint.
+        number: u32,
+        /// Of the bytes that are written.
+        digest: u64,
+    },
     /// A checkpoint file was written: the subtree's digest.
     CheckpointSaved {
         /// The resource.

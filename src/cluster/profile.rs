@@ -139,6 +139,8 @@ pub struct ClusterProfile {
     /// Whether a checkpoint file is replaced as a whole; otherwise it is overwritten in place, and a power
     /// cut can tear it (NT 4.0: not published, see Q216064 for the hive's own files).
     pub checkpoint_atomic: bool,
+    /// Whether a checkpoint file whose checksum is wrong is refused. NT 4.0 loads what it can read of it.
+    pub checkpoint_checked: bool,
     /// Whether the keys of a resource that failed or was terminated are saved too. Not documented; the
     /// pessimistic reading, no, matches a crash.
     pub checkpoint_save_on_failure: bool,
@@ -198,6 +200,7 @@ impl ClusterProfile {
             shutdown_budget: SimDuration::from_secs(9),
             resources_max: if service_pack < 4 { 930 } else { 1674 },
             checkpoint_atomic: false,
+            checkpoint_checked: false,
             clusters_wins_and_dhcp: false,
             detects_link_failure: false,
             ..ClusterProfile::w2k(0)
@@ -251,6 +254,7 @@ impl ClusterProfile {
             resources_max: 1674,
             checkpoint_save_delay: SimDuration::from_millis(500),
             checkpoint_atomic: true,
+            checkpoint_checked: true,
             checkpoint_save_on_failure: false,
             clusters_wins_and_dhcp: true,
             detects_link_failure: true,
