@@ -1,56 +1,274 @@
 //! The quorum: arbitration, the quorum log and its checkpoints, replay by the node that forms, and files of
 //! the quorum resource wherever it is mounted.
+//!
+//! | part | does |
+//! | --- | --- |
+//! | [`arbitration`] | challenge and defence for the quorum disk |
+//! | [`log`] | the quorum log as bytes |
+//! | [`journal`] | appends, checkpoints, on and off, on the node that holds the quorum |
+//! | [`opening`] | what a node finds on the quorum, and what it makes of it |
+//! | [`files`] | files of the quorum for every node |
+//! | [`volume`] | operations on files under way |
+//!
+//! Promised: while the quorum survives, a change that was logged before it was applied is found again by the
+//! node that forms, whenever power fails, unless the profile names the rule by which its version loses it.
 
 mod arbitration;
+mod files;
+mod journal;
 mod log;
+mod opening;
+#[cfg(test)]
+mod tests;
+mod volume;
 
+use super::ClusterEvent;
+use super::config::{NetworkRole, QuorumKind};
 use super::database::Database;
-use super::disks::DiskDriver;
-use super::ids::{DiskId, NodeId, NodeSet};
-use super::io::{FileResult, ScsiResult, StartSwitches, Ticket};
-use super::step::{QuorumFileOperation, Step};
-use super::update::DbChange;
-use crate::base::SimTime;
+use super::disks::{DiskDriver, quorum_disk};
+use super::ids::{DiskId, NetworkId, NodeId, NodeSet};
+use super::io::{FileResult, HaltReason, Place, ScsiResult, StartSwitches, Ticket};
+use super::step::{Notice, QuorumFileOperation, Step};
+use super::update::{DbChange, encode_changes};
+use crate::base::{SimDuration, SimTime};
+use arbitration::{Arbitration, Manner};
+use files::{Files, For};
+use journal::{Journal, LOG, LOG_NOT_USABLE, Told, Why};
+use opening::{Found, Opening, Replayed, Stage, Verdict};
+use volume::{Outcome, Volume, Work};
+
+/// The quorum resource could not be brought online (ERROR_QUORUM_RESOURCE_ONLINE_FAILED).
+const ONLINE_FAILED: u32 = 5027;
 
 /// The quorum as one node deals with it.
 #[derive(Debug, Default)]
-pub(super) struct Quorum {}
+pub(super) struct Quorum {
+    switches: StartSwitches,
+    members: NodeSet,
+    /// Members that announced their shutdown.
+    announced: NodeSet,
+    /// Whether this node is in a cluster: it has formed or joined one.
+    in_cluster: bool,
+    owner: Option<NodeId>,
+    arbitration: Arbitration,
+    opening: Option<Opening>,
+    volume: Volume<Purpose>,
+    journal: Journal,
+    files: Files,
+    /// The disk is being given up: what fails on it now is no surprise.
+    is_leaving: bool,
+    /// Networks whose adapter of this node does not work.
+    dead: Vec<NetworkId>,
+}
+
+/// What an operation on a file is for.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Purpose {
+    Journal,
+    Opening,
+    File(For),
+    Nothing,
+}
 
 impl Quorum {
     /// The service starts with these switches.
     pub fn start(&mut self, switches: StartSwitches) {
-        let _ = switches;
+        self.switches = switches;
     }
 
-    /// Challenges or defends; ends in `Arbitrated`. `members` are the nodes of this partition.
+    /// Challenges or defends; ends in `Arbitrated`. `members` are the nodes of this partition; one of them
+    /// is asked, the owner of the quorum if it is among them.
     pub fn arbitrate(&mut self, members: NodeSet, disks: &mut DiskDriver, step: &mut Step<'_>) {
-        let _ = (members, disks, step);
+        let disk = match step.config.quorum {
+            _ if self.switches.fix_quorum => None,
+            QuorumKind::Disk(_) => quorum_disk(step.config).map(|(disk, ..)| disk),
+            QuorumKind::Local | QuorumKind::MajorityNodeSet => None,
+        };
+        let Some(disk) = disk else {
+            let majority = step.config.nodes.len() / 2 + 1;
+            let is_set = step.config.quorum == QuorumKind::MajorityNodeSet;
+            let won = self.switches.fix_quorum || !is_set || members.len() >= majority;
+            return step.notice(Notice::Arbitrated { won });
+        };
+        let manner = if disks.is_held(disk) {
+            self.defence(members, step)
+        } else {
+            Manner::Challenge { wait: self.challenge_wait(step) }
+        };
+        self.arbitration.begin(manner, disk, disks, step);
+    }
+
+    fn challenge_wait(&self, step: &Step<'_>) -> SimDuration {
+        let profile = &step.config.profile;
+        if profile.planted.hasty_challenger {
+            profile.reservation_renewal / 3
+        } else if !self.in_cluster && profile.booting_node_takes_quorum {
+            SimDuration::ZERO
+        } else {
+            profile.challenge_wait
+        }
+    }
+
+    fn defence(&self, members: NodeSet, step: &Step<'_>) -> Manner {
+        let profile = &step.config.profile;
+        let gone = self.members.without(members);
+        if profile.trusts_announced_shutdown && self.announced.covers(gone) && !gone.is_empty() {
+            Manner::Keep
+        } else if profile.isolated_owner_yields && self.in_cluster && self.is_isolated(step) {
+            Manner::Yield
+        } else {
+            Manner::Defend
+        }
+    }
+
+    /// Whether no network for clients works on this node.
+    fn is_isolated(&self, step: &Step<'_>) -> bool {
+        let Some(node) = step.config.node(step.me) else { return false };
+        let mut works = (0u8..).zip(&step.config.networks).filter(|(i, network)| {
+            matches!(network.role, NetworkRole::Client | NetworkRole::All)
+                && node.addresses.get(usize::from(*i)).is_some_and(Option::is_some)
+                && !self.dead.contains(&NetworkId(*i))
+        });
+        works.next().is_none()
+    }
+
+    /// An adapter works, or does not any more, as far as this version can see.
+    pub fn interface(&mut self, network: NetworkId, works: bool) {
+        self.dead.retain(|dead| *dead != network);
+        if !works {
+            self.dead.push(network);
+        }
+    }
+
+    /// A member announced that its system shuts down.
+    pub fn announced_shutdown(&mut self, node: NodeId) {
+        self.announced.insert(node);
     }
 
     /// This node has won while forming: mounts the quorum, replays its log over `database`. Ends in
     /// `DatabaseReady` or `CannotForm`.
     pub fn form(&mut self, database: &Database, disks: &mut DiskDriver, step: &mut Step<'_>) {
-        let _ = (database, disks, step);
+        self.members = NodeSet::only(step.me);
+        self.in_cluster = true;
+        if self.switches.fix_quorum {
+            let (sequence, hive) = (database.sequence, database.save());
+            return step.notice(Notice::DatabaseReady { sequence, hive });
+        }
+        self.owner = Some(step.me);
+        self.journal.wanted = self.wants_logging(step);
+        self.opening = Some(Opening::new(true));
+        match quorum_disk(step.config) {
+            Some((disk, skip, conditional)) => disks.take(disk, skip, conditional, step),
+            None => self.mounted(Place::Own, database, step),
+        }
     }
 
     /// The node that holds the quorum resource, as far as this one knows.
     pub fn owner(&self) -> Option<NodeId> {
-        None
+        self.owner
+    }
+
+    /// Why the last change was not logged: a Windows error.
+    pub fn last_error(&self) -> u32 {
+        self.journal.error
+    }
+
+    /// The largest size of the quorum log from now on, in bytes (SetClusterQuorumResource).
+    pub fn set_log_max(&mut self, bytes: u32) {
+        self.journal.set_max(bytes);
+    }
+
+    /// The registry of this node does not answer, or does again: no hive can be saved (Q238173).
+    pub fn set_registry_fails(&mut self, fails: bool) {
+        self.journal.registry_fails = fails;
     }
 
     /// Another node holds it from now on, or this one.
     pub fn set_owner(&mut self, owner: Option<NodeId>, step: &mut Step<'_>) {
-        let _ = (owner, step);
+        if self.owner == owner {
+            return;
+        }
+        let before = std::mem::replace(&mut self.owner, owner);
+        if let Some(before) = before {
+            self.files.owner_gone(before);
+        }
+        if owner != Some(step.me) {
+            self.close_volume(step);
+        }
+        self.serve(step);
     }
 
     /// A disk has gone online on this node; if it is the quorum, its log is opened.
     pub fn disk_online(&mut self, disk: DiskId, database: &Database, step: &mut Step<'_>) {
-        let _ = (disk, database, step);
+        if quorum_disk(step.config).is_none_or(|(quorum, ..)| quorum != disk)
+            || self.switches.fix_quorum
+            || self.volume.is_open()
+        {
+            return;
+        }
+        self.owner = Some(step.me);
+        self.opening.get_or_insert_with(|| Opening::new(false));
+        self.mounted(Place::Disk(disk), database, step);
+    }
+
+    /// A disk could not be brought online on this node.
+    pub fn disk_failed(&mut self, disk: DiskId, step: &mut Step<'_>) {
+        let is_quorum = quorum_disk(step.config).is_some_and(|(quorum, ..)| quorum == disk);
+        if is_quorum && let Some(opening) = self.opening.take() {
+            if opening.forms {
+                step.notice(Notice::CannotForm { error: ONLINE_FAILED });
+            } else {
+                self.close_volume(step);
+            }
+        }
+    }
+
+    /// A disk is about to be given up. True if that can be done now; otherwise the log is closed first and
+    /// the notice `GiveDisk` comes again.
+    pub fn before_give(
+        &mut self,
+        disk: DiskId,
+        orderly: bool,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) -> bool {
+        let is_quorum = quorum_disk(step.config).is_some_and(|(quorum, ..)| quorum == disk);
+        if !is_quorum || !self.volume.is_open() {
+            return true;
+        }
+        if !orderly || !self.journal.is_open() {
+            self.close_volume(step);
+            return true;
+        }
+        if !self.is_leaving {
+            self.is_leaving = true;
+            self.journal.release(disk, orderly, self.members == NodeSet::only(step.me));
+            self.work(database, step);
+        }
+        false
     }
 
     /// Which nodes are up decides whether changes are logged (Q217147).
     pub fn members_changed(&mut self, members: NodeSet, database: &Database, step: &mut Step<'_>) {
-        let _ = (members, database, step);
+        let gone = self.members.without(members);
+        self.members = members;
+        self.in_cluster = true;
+        self.announced = self.announced.and(members);
+        for node in gone.iter() {
+            self.files.forget_node(node);
+            self.files.owner_gone(node);
+            if self.owner == Some(node) {
+                self.owner = None;
+            }
+        }
+        let wanted = self.wants_logging(step);
+        self.journal.nodes_changed(wanted, !gone.is_empty(), step);
+        self.work(database, step);
+    }
+
+    /// Logging is on while a configured node is down.
+    fn wants_logging(&self, step: &Step<'_>) -> bool {
+        !self.members.covers(step.config.node_ids().collect())
     }
 
     /// Puts a change into the log if this node holds the quorum and logging is on; ends in `Logged`.
@@ -61,7 +279,16 @@ impl Quorum {
         database: &Database,
         step: &mut Step<'_>,
     ) {
-        let _ = (sequence, changes, database, step);
+        let mut body = Vec::new();
+        encode_changes(changes, &mut body);
+        let is_here = self.journal.is_open() || self.opening.is_some();
+        let is_off = self.switches.fix_quorum || self.switches.no_quorum_logging;
+        if is_here && !is_off && !self.is_leaving {
+            self.journal.change(sequence, body, step);
+            return self.work(database, step);
+        }
+        self.journal.pass(sequence, body, database);
+        step.notice(Notice::Logged { sequence, ok: true });
     }
 
     /// Does something with a file of the quorum resource, through its owner if that is another node.
@@ -72,17 +299,24 @@ impl Quorum {
         operation: QuorumFileOperation,
         step: &mut Step<'_>,
     ) {
-        let _ = (ticket, path, operation, step);
+        self.files.ask(ticket, path, operation, step);
+        self.serve(step);
     }
 
     /// A message of another node about files of the quorum resource.
     pub fn rpc(&mut self, from: NodeId, body: &[u8], step: &mut Step<'_>) {
-        let _ = (from, body, step);
+        self.files.rpc(from, body, step);
+        self.serve(step);
     }
 
     /// The service stops: a last checkpoint, the files closed; ends in `QuorumClosed`.
     pub fn close(&mut self, database: &Database, step: &mut Step<'_>) {
-        let _ = (database, step);
+        if self.journal.is_open() {
+            self.journal.close();
+            self.work(database, step);
+        } else {
+            step.notice(Notice::QuorumClosed);
+        }
     }
 
     /// A SCSI command of its own has ended.
@@ -93,7 +327,27 @@ impl Quorum {
         disks: &mut DiskDriver,
         step: &mut Step<'_>,
     ) {
-        let _ = (ticket, result, disks, step);
+        if let Some((disk, skip, conditional)) = quorum_disk(step.config) {
+            let was_running = self.arbitration.is_running();
+            self.arbitration.scsi(ticket, result, disk, disks, step);
+            self.arbitrated(was_running, (disk, skip, conditional), disks, step);
+        }
+    }
+
+    /// A challenger in a running cluster that has won mounts the disk at once: what is to be logged waits.
+    fn arbitrated(
+        &mut self,
+        was_running: bool,
+        (disk, skip, conditional): (DiskId, bool, bool),
+        disks: &mut DiskDriver,
+        step: &mut Step<'_>,
+    ) {
+        let won = was_running && !self.arbitration.is_running() && disks.is_held(disk);
+        if won && self.in_cluster && self.opening.is_none() && !self.volume.is_open() {
+            self.set_owner(Some(step.me), step);
+            self.opening = Some(Opening::new(false));
+            disks.take(disk, skip, conditional, step);
+        }
     }
 
     /// A file operation of its own has ended.
@@ -104,7 +358,20 @@ impl Quorum {
         database: &Database,
         step: &mut Step<'_>,
     ) {
-        let _ = (ticket, result, database, step);
+        let Some((purpose, outcome)) = self.volume.ended(ticket, result) else { return };
+        match purpose {
+            Purpose::Nothing => {}
+            Purpose::Opening => self.opened_more(outcome, database, step),
+            Purpose::File(whom) => {
+                self.files.ended(whom, outcome, self.is_leaving, step);
+                self.serve(step);
+            }
+            Purpose::Journal => {
+                let told = self.journal.ended(&outcome, &mut self.volume, database, step);
+                self.formed(told, step);
+                self.work(database, step);
+            }
+        }
     }
 
     /// Acts on what is due.
@@ -114,11 +381,248 @@ impl Quorum {
         disks: &mut DiskDriver,
         step: &mut Step<'_>,
     ) {
-        let _ = (database, disks, step);
+        if let Some((disk, skip, conditional)) = quorum_disk(step.config) {
+            let was_running = self.arbitration.is_running();
+            self.arbitration.on_deadline(disk, disks, step);
+            self.arbitrated(was_running, (disk, skip, conditional), disks, step);
+        }
+        self.journal.on_deadline(step);
+        self.files.on_deadline(step);
+        self.serve(step);
+        self.work(database, step);
     }
 
     /// When it next wants to act.
     pub fn next_deadline(&self) -> Option<SimTime> {
-        None
+        let deadlines = [
+            self.arbitration.next_deadline(),
+            self.journal.next_deadline(),
+            self.files.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The volume can be used from now on: what is on it?
+    fn mounted(&mut self, place: Place, database: &Database, step: &mut Step<'_>) {
+        self.volume.open(place);
+        self.is_leaving = false;
+        self.serve(step);
+        if self.switches.no_quorum_logging {
+            if self.opening.take().is_some_and(|opening| opening.forms) {
+                let (sequence, hive) = (database.sequence, database.save());
+                step.notice(Notice::DatabaseReady { sequence, hive });
+            }
+            return;
+        }
+        if let Some(opening) = &mut self.opening {
+            opening.stage = Stage::Listing;
+            let _ = self.volume.begin(Purpose::Opening, r"MSCS\", &Work::List, step);
+        }
+    }
+
+    fn opened_more(&mut self, outcome: Outcome, database: &Database, step: &mut Step<'_>) {
+        let Some(mut opening) = self.opening.take() else { return };
+        match (std::mem::replace(&mut opening.stage, Stage::Mounting), outcome) {
+            (Stage::Listing, Outcome::Names(names)) => {
+                opening.names = names;
+                opening.stage = Stage::ReadingLog;
+                self.opening = Some(opening);
+                let _ = self.volume.begin(Purpose::Opening, LOG, &Work::Read, step);
+            }
+            (Stage::ReadingLog, Outcome::Content(bytes)) => {
+                let found = opening.found(bytes.as_deref());
+                if opening.forms {
+                    self.judge(opening, found, database, step);
+                } else {
+                    self.take_over(&opening, found, database, step);
+                }
+            }
+            (Stage::ReadingCheckpoint { replay, named }, Outcome::Content(bytes)) => {
+                let profile = &step.config.profile;
+                let mut events = Vec::new();
+                let bytes = bytes.as_deref();
+                let loaded =
+                    opening::load(bytes, &replay, named, self.switches, profile, &mut events);
+                events.into_iter().for_each(|event| step.log(event));
+                self.loaded(opening, bytes, loaded, database, step);
+            }
+            (Stage::NewLog { database: own }, Outcome::Done) => {
+                self.write_first(opening, own, step);
+            }
+            (Stage::NewLog { .. }, Outcome::Full) => self.cannot_form_full(step),
+            _ => {
+                step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
+                if opening.forms {
+                    step.notice(Notice::CannotForm { error: LOG_NOT_USABLE });
+                } else {
+                    step.notice(Notice::Halt(HaltReason::Inconsistent));
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        mut opening: Opening,
+        found: Found,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        let mut events = Vec::new();
+        let is_empty = found == Found::Empty;
+        let profile = &step.config.profile;
+        let verdict = opening.judge(found, database.sequence, self.switches, profile, &mut events);
+        events.into_iter().for_each(|event| step.log(event));
+        match verdict {
+            Verdict::Refuse(error) => step.notice(Notice::CannotForm { error: error.0 }),
+            Verdict::Own if is_empty => {
+                // A log that says so first: a power cut before the first checkpoint is done leaves no
+                // checkpoint without a log.
+                let mut bytes = log::header();
+                log::put(database.sequence, &log::Record::New, &mut bytes);
+                opening.stage = Stage::NewLog { database: Box::new(database.clone()) };
+                self.opening = Some(opening);
+                let work = Work::Put { bytes, atomic: profile.quorum_files_atomic };
+                let _ = self.volume.begin(Purpose::Opening, LOG, &work, step);
+            }
+            Verdict::Own => self.write_first(opening, Box::new(database.clone()), step),
+            Verdict::Load { replay, number, named } => {
+                opening.stage = Stage::ReadingCheckpoint { replay, named };
+                self.opening = Some(opening);
+                let path = log::checkpoint_name(number);
+                let _ = self.volume.begin(Purpose::Opening, &path, &Work::Read, step);
+            }
+        }
+    }
+
+    fn loaded(
+        &mut self,
+        opening: Opening,
+        bytes: Option<&[u8]>,
+        loaded: Replayed,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        match loaded {
+            Replayed::Database(database) => self.write_first(opening, database, step),
+            Replayed::Own => self.write_first(opening, Box::new(database.clone()), step),
+            Replayed::Refuse(error) => step.notice(Notice::CannotForm { error: error.0 }),
+            Replayed::Destroyed => {
+                let ticket = Ticket { part: super::io::Part::Quorum, number: 0 };
+                let replace = super::io::FileOperation::Replace;
+                step.write_file(ticket, Place::Own, "CLUSDB".into(), bytes.unwrap_or(&[]), replace);
+                step.log(ClusterEvent::DatabaseNotOpened);
+                step.log(ClusterEvent::Fatal { error: opening::DATABASE_DAMAGED });
+                step.notice(Notice::CannotForm { error: opening::DATABASE_DAMAGED });
+            }
+        }
+    }
+
+    /// The forming node makes a checkpoint of what it has; then the database is ready.
+    fn write_first(&mut self, mut opening: Opening, database: Box<Database>, step: &mut Step<'_>) {
+        let number = opening.newest().unwrap_or(0);
+        self.journal.open(number, 0, false, opening.others(number), step);
+        self.journal.checkpoint_first(Why::Form);
+        let told = self.journal.work(&mut self.volume, &database, step);
+        opening.stage = Stage::Writing { database };
+        self.opening = Some(opening);
+        self.formed(told, step);
+    }
+
+    fn formed(&mut self, told: Option<Told>, step: &mut Step<'_>) {
+        let Some(Told::Formed(result)) = told else { return };
+        let Some(opening) = self.opening.take() else { return };
+        let Stage::Writing { database } = opening.stage else { return };
+        match result {
+            Ok(()) => {
+                let (sequence, hive) = (database.sequence, database.save());
+                step.notice(Notice::DatabaseReady { sequence, hive });
+            }
+            Err(112) => self.cannot_form_full(step),
+            Err(error) => {
+                step.log(ClusterEvent::HaltedToStayConsistent { error });
+                step.notice(Notice::CannotForm { error });
+            }
+        }
+    }
+
+    /// Q251284: nobody holds the disk, so nobody can free space on it.
+    fn cannot_form_full(&mut self, step: &mut Step<'_>) {
+        step.log(ClusterEvent::Fatal { error: 112 });
+        step.log(ClusterEvent::QuorumFull);
+        step.notice(Notice::CannotForm { error: 112 });
+    }
+
+    /// This node has taken the quorum over in a running cluster; its own database is that of all members.
+    /// It goes on with the log if that tells everything, and begins a new one otherwise.
+    fn take_over(
+        &mut self,
+        opening: &Opening,
+        found: Found,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        let newest = opening.newest().unwrap_or(0);
+        let (mut goes_on, mut length, mut number) = (false, 0, newest);
+        if let Found::Good(log) = found {
+            length = log.length;
+            let is_whole = !log.torn;
+            let replay = log::replay(log, step.config.profile.planted.keeps_earlier_record);
+            if let Some((_, checkpoint)) = replay.checkpoint {
+                number = number.max(checkpoint.number);
+                goes_on = is_whole
+                    && self.journal.is_settled(database)
+                    && checkpoint.number == newest
+                    && (replay.logging && replay.tail >= database.sequence || !self.journal.wanted);
+                self.journal.open(number, length, replay.logging, opening.others(number), step);
+            }
+        } else if let Found::Damaged(_) = found {
+            step.log(ClusterEvent::LogCorrupt);
+        }
+        if !self.journal.is_open() {
+            self.journal.open(number, length, false, opening.others(number), step);
+        }
+        if goes_on {
+            self.journal.owner_first();
+        } else {
+            self.journal.checkpoint_first(Why::Opened);
+        }
+        self.work(database, step);
+    }
+
+    /// The files cannot be reached from here any more.
+    fn close_volume(&mut self, step: &mut Step<'_>) {
+        for purpose in self.volume.close() {
+            if let Purpose::File(whom) = purpose {
+                self.files.ended(whom, Outcome::Failed, true, step);
+            }
+        }
+        self.journal.forget(step);
+        self.opening = None;
+        self.is_leaving = false;
+        self.files.owner_gone(step.me);
+    }
+
+    fn work(&mut self, database: &Database, step: &mut Step<'_>) {
+        if matches!(&self.opening, Some(Opening { stage: Stage::Writing { .. }, .. })) {
+            return;
+        }
+        let told = self.journal.work(&mut self.volume, database, step);
+        self.formed(told, step);
+        if self.is_leaving && !self.journal.is_open() {
+            self.close_volume(step);
+        }
+    }
+
+    /// Sends requests for files on their way.
+    fn serve(&mut self, step: &mut Step<'_>) {
+        let is_here = self.volume.is_open() && !self.is_leaving;
+        if self.owner.is_some_and(|owner| owner != step.me) {
+            self.files.send_back(step);
+        }
+        for task in self.files.send(is_here, self.owner, step) {
+            let purpose = Purpose::File(task.purpose);
+            let _ = self.volume.begin(purpose, &task.path, &task.work, step);
+        }
     }
 }
