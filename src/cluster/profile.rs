@@ -115,6 +115,12 @@ pub struct ClusterProfile {
     /// The periodic checkpoint reports a missing one each time, event 1015 (Q233349, SP5).
     pub false_checkpoint_report: bool,
 
+    /// From a change of the database to its writing into the node's own copy, CLUSDB: a background thread
+    /// flushes it (Q262832 shows the thread; its period is not published).
+    pub database_flush: SimDuration,
+    /// Whether CLUSDB is replaced as a whole; otherwise a power cut can tear it (Q216064).
+    pub database_atomic: bool,
+
     /// Time between two cheap polls of a resource.
     pub looks_alive: SimDuration,
     /// Time between two thorough polls.
@@ -199,6 +205,7 @@ impl ClusterProfile {
             false_checkpoint_report: service_pack == 5,
             shutdown_budget: SimDuration::from_secs(9),
             resources_max: if service_pack < 4 { 930 } else { 1674 },
+            database_atomic: false,
             checkpoint_atomic: false,
             checkpoint_checked: false,
             clusters_wins_and_dhcp: false,
@@ -243,6 +250,8 @@ impl ClusterProfile {
             shutdown_checkpoint_unchecked: false,
             full_log_drops_change: false,
             false_checkpoint_report: false,
+            database_flush: SimDuration::from_secs(5),
+            database_atomic: true,
             looks_alive: SimDuration::from_secs(5),
             is_alive: SimDuration::from_secs(60),
             pending_timeout: SimDuration::from_secs(180),

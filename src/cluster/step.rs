@@ -40,9 +40,10 @@ pub(super) enum Notice {
     RpcArrived { from: NodeId, kind: RpcKind, body: Vec<u8> },
     /// The regroup needs to know who holds the quorum: arbitrate, and answer `Arbitrated`.
     Arbitrate,
-    /// The membership is decided. `left` were members before; `arbitrated` if this node won the quorum on
-    /// the way.
-    MembersChanged { members: NodeSet, left: NodeSet, arbitrated: bool },
+    /// The membership is decided. `left` were members before. `quorum_owner` is the member that won the
+    /// arbitration on the way, as every survivor knows from the regroup, else the owner until now if it is
+    /// still a member.
+    MembersChanged { members: NodeSet, left: NodeSet, quorum_owner: Option<NodeId> },
     /// Nobody who is in a cluster answers: form one.
     NoSponsor,
     /// A sponsor refuses for good (error 5075, 5, ...), or the join failed too often.

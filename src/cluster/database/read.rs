@@ -60,6 +60,17 @@ impl Database {
         resources
     }
 
+    /// Every checkpoint of every resource: the resource, the number of the file, the key.
+    pub fn all_checkpoints(&self) -> Vec<(ResourceId, u32, KeyPath)> {
+        let names = self.key("Resources").into_iter().flat_map(Key::keys).map(|(name, _)| name);
+        let mut resources: Vec<ResourceId> =
+            names.filter_map(|name| guid::resource(self.instance(), name)).collect();
+        resources.sort_unstable();
+        let of =
+            |resource| self.checkpoints(resource).into_iter().map(move |(n, k)| (resource, n, k));
+        resources.into_iter().flat_map(of).collect()
+    }
+
     /// Whether somebody wished this resource online (or offline) of its own; `None` if it goes with its
     /// group.
     pub fn wished(&self, resource: ResourceId) -> Option<bool> {

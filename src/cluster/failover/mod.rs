@@ -23,6 +23,18 @@ impl Failover {
         let _ = step;
     }
 
+    /// The state of a resource as this node knows it; `None` if there is no such resource.
+    pub fn state(&self, resource: ResourceId) -> Option<super::ResourceState> {
+        let _ = resource;
+        None
+    }
+
+    /// The node that owns a resource's group, as this node knows it.
+    pub fn owner_of_resource(&self, resource: ResourceId) -> Option<NodeId> {
+        let _ = resource;
+        None
+    }
+
     /// Owners and states, for a node that joins.
     pub fn snapshot(&self) -> Vec<u8> {
         Vec::new()

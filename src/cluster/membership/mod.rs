@@ -66,6 +66,21 @@ impl Membership {
         let _ = (won, step);
     }
 
+    /// The node that owns the quorum resource.
+    pub fn quorum_owner(&mut self, owner: Option<NodeId>) {
+        let _ = owner;
+    }
+
+    /// The nodes that count for a majority node set, if not all.
+    pub fn set_voters(&mut self, voters: Option<NodeSet>) {
+        let _ = voters;
+    }
+
+    /// A node was evicted.
+    pub fn evict(&mut self, node: NodeId) {
+        let _ = node;
+    }
+
     /// Stops the heartbeats: the system shuts down (Q252974).
     pub fn stop_heartbeats(&mut self) {}
 

@@ -67,12 +67,20 @@ pub enum RpcKind {
     QuorumFile = 3,
     /// Requests that another node is to carry out.
     Control = 4,
+    /// Keys of checkpoints that another node has to save.
+    Checkpoint = 5,
 }
 
 impl RpcKind {
     /// The kind with this code.
     pub fn from_code(code: u8) -> Option<RpcKind> {
-        let all = [RpcKind::GlobalUpdate, RpcKind::Failover, RpcKind::QuorumFile, RpcKind::Control];
+        let all = [
+            RpcKind::GlobalUpdate,
+            RpcKind::Failover,
+            RpcKind::QuorumFile,
+            RpcKind::Control,
+            RpcKind::Checkpoint,
+        ];
         all.into_iter().find(|&kind| kind as u8 == code)
     }
 }
