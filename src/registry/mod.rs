@@ -38,3 +38,6 @@ pub use value::{
     VALUE_DATA_MAX, VALUE_NAME_MAX, Value, ValueError,
 };
 pub use watch::{WATCHES_MAX, WatchFilter, WatchId};
+
+#[cfg(test)]
+mod tests;
