@@ -116,6 +116,13 @@ pub enum ClusterEvent {
         /// The Windows error.
         error: u32,
     },
+    /// 1079: a joiner cannot communicate with the cluster over any network.
+    JoinNoNetwork,
+    /// 1107: a joiner's connection to the cluster failed on a network.
+    JoinConnectionFailed {
+        /// The network.
+        network: NetworkId,
+    },
     /// 1122: an interface is heard again.
     InterfaceHeard {
         /// Of this node.
@@ -134,6 +141,13 @@ pub enum ClusterEvent {
     ResourceMonitorDied {
         /// A resource that ran in it.
         resource: ResourceId,
+    },
+    /// 1126: an interface of a node that is lost cannot be reached.
+    InterfaceUnreachable {
+        /// Of this node.
+        node: NodeId,
+        /// On this network.
+        network: NetworkId,
     },
     /// 1135: a node was removed from the membership.
     NodeRemoved {
@@ -176,8 +190,11 @@ impl ClusterEvent {
             ClusterEvent::FileShareFailed { .. } => 1068,
             ClusterEvent::ResourceFailed { .. } => 1069,
             ClusterEvent::ResourceMonitorDied { .. } => 1146,
+            ClusterEvent::JoinNoNetwork => 1079,
+            ClusterEvent::JoinConnectionFailed { .. } => 1107,
             ClusterEvent::InterfaceHeard { .. } => 1122,
             ClusterEvent::InterfaceLost { .. } => 1123,
+            ClusterEvent::InterfaceUnreachable { .. } => 1126,
             ClusterEvent::NodeRemoved { .. } => 1135,
             ClusterEvent::LogFatal => 1148,
         }

@@ -53,7 +53,7 @@ pub use io::{
     ResourceEvent, ScsiCommand, ScsiResult, StartSwitches, Ticket,
 };
 pub use node::{ClusterNode, PORT};
-pub use profile::{BadLog, ClusterProfile, ClusterVersion, Planted};
+pub use profile::{BadLog, ClusterProfile, ClusterVersion, Planted, Survival};
 pub use resource::{GroupState, ResourceState};
 pub use update::{
     DbChange, DbData, OwnerChange, Update, UpdateError, decode_changes, encode_changes,

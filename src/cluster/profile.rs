@@ -26,6 +26,16 @@ pub enum BadLog {
     Refuse,
 }
 
+/// What lets a partition live when members were lost (for clusters with a quorum resource).
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Survival {
+    /// The one whose node wins the quorum (KB 309186): what was sold.
+    QuorumOwner,
+    /// The majority of the previous members; the quorum decides only between two (FTCS-28 1998): for studies
+    /// of larger clusters.
+    PreviousMajority,
+}
+
 /// Values of one version.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClusterProfile {
@@ -46,6 +56,32 @@ pub struct ClusterProfile {
     pub regroup_tick: SimDuration,
     /// Longest stay in the opening stages of a regroup. Published for 2008: 5 s.
     pub regroup_stage_timeout: SimDuration,
+
+    /// A node that says nothing for so long during a regroup makes it begin again. Not published.
+    pub regroup_silence: SimDuration,
+    /// Which partition survives.
+    pub survival: Survival,
+
+    /// A joiner asks all nodes for a cluster this often. Not published.
+    pub join_probe: SimDuration,
+    /// If none has answered after this time there is no cluster to join. Not published.
+    pub join_wait: SimDuration,
+    /// Longest stay in one step of a join, and longest wait for a cluster that is busy. Not published.
+    pub join_timeout: SimDuration,
+    /// Attempts to join before the service gives up. Not published.
+    pub join_tries: u32,
+    /// Whether a sponsor compares the joiner's account token with the one of its own start (Q317232).
+    pub sponsor_keeps_token: bool,
+    /// Quirk Q238009: after a join through a node has failed, that node takes the joiner never again, until
+    /// its own service is restarted.
+    pub stale_sponsor: bool,
+
+    /// A reliable message between nodes is sent again after this time, which doubles. Not published.
+    pub rpc_retransmit: SimDuration,
+    /// Longest time until it is sent again.
+    pub rpc_retransmit_max: SimDuration,
+    /// An acknowledgement waits so long for a message to ride on.
+    pub rpc_ack_delay: SimDuration,
 
     /// How often the owner of a disk renews its reservation (KB 309186).
     pub reservation_renewal: SimDuration,
@@ -183,7 +219,9 @@ impl ClusterProfile {
             service_pack,
             nodes_max: 2,
             interface_lost_after: 2,
-            node_lost_after: 3,
+            // One silent check interval of 2.4 s: found after 2.4 to 3.6 s. Remembered, not published.
+            node_lost_after: 2,
+            stale_sponsor: service_pack <= 5,
             challenge_wait: SimDuration::from_secs(7),
             arbitration_min: SimDuration::ZERO,
             hive_checkpoint_interval: match service_pack {
@@ -225,6 +263,17 @@ impl ClusterProfile {
             node_lost_after: 6,
             regroup_tick: SimDuration::from_millis(300),
             regroup_stage_timeout: SimDuration::from_secs(5),
+            regroup_silence: SimDuration::from_secs(3),
+            survival: Survival::QuorumOwner,
+            join_probe: SimDuration::from_secs(1),
+            join_wait: SimDuration::from_secs(6),
+            join_timeout: SimDuration::from_secs(30),
+            join_tries: 5,
+            sponsor_keeps_token: true,
+            stale_sponsor: false,
+            rpc_retransmit: SimDuration::from_millis(250),
+            rpc_retransmit_max: SimDuration::from_secs(2),
+            rpc_ack_delay: SimDuration::from_millis(20),
             reservation_renewal: SimDuration::from_secs(3),
             challenge_wait: SimDuration::from_secs(7),
             arbitration_min: SimDuration::from_secs(if service_pack == 0 { 0 } else { 7 }),
@@ -282,6 +331,7 @@ impl ClusterProfile {
             bad_checkpoint: if service_pack == 0 { BadLog::Refuse } else { BadLog::Rebuild },
             trusts_announced_shutdown: true,
             isolated_owner_yields: true,
+            sponsor_keeps_token: false,
             shutdown_budget: SimDuration::from_secs(15),
             arbitration_min: SimDuration::from_secs(7),
             ..ClusterProfile::w2k(4)

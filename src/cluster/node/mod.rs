@@ -592,6 +592,10 @@ impl ClusterNode {
     fn node_up(&mut self, node: NodeId, now: Now, out: &mut Outbox<ClusterOutput>) {
         self.parts.membership.admit(node, step!(self, now, out));
         let members = self.parts.membership.members();
+        if !members.contains(node) {
+            // A regroup has ended this join meanwhile.
+            return;
+        }
         if node != self.me {
             let parts = &mut self.parts;
             parts.quorum.members_changed(members, &parts.database, step!(self, now, out));

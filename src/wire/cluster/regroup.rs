@@ -11,9 +11,10 @@
 //! | 41 | 8 | nodes that have won the arbitration |
 //! | 49 | 1 | who proposes the new membership, the tie-breaker; zero for no proposal yet |
 //! | 50 | 1 | who must win the arbitration before; zero if nobody needs to |
-//! | 51 | 8 | the proposed membership; none if the partition does not survive |
-//! | 59 | 8 | nodes whose rows follow |
-//! | 67 | 8n | their rows: whom each of them hears |
+//! | 51 | 1 | who holds the quorum then; zero for nobody |
+//! | 52 | 8 | the proposed membership; none if the partition does not survive |
+//! | 60 | 8 | nodes whose rows follow |
+//! | 68 | 8n | their rows: whom each of them hears |
 
 use super::{ClusterWireError, Reader};
 
@@ -37,12 +38,14 @@ pub enum Stage {
 }
 
 /// A proposal of the tie-breaker.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Proposal {
     /// Who proposes.
     pub by: u8,
     /// Who must win the arbitration first; zero if nobody needs to.
     pub arbiter: u8,
+    /// Who holds the quorum then; zero for nobody.
+    pub owner: u8,
     /// The new membership; none if the partition does not survive.
     pub set: u64,
 }
@@ -108,7 +111,12 @@ impl Regroup {
             owners: reader.u64()?,
             frozen: reader.u64()?,
             won: reader.u64()?,
-            proposal: Proposal { by: reader.u8()?, arbiter: reader.u8()?, set: reader.u64()? },
+            proposal: Proposal {
+                by: reader.u8()?,
+                arbiter: reader.u8()?,
+                owner: reader.u8()?,
+                set: reader.u64()?,
+            },
             row_nodes: reader.u64()?,
             rows: Vec::new(),
         };
@@ -125,8 +133,9 @@ impl Regroup {
         for set in [self.members, self.left, self.owners, self.frozen, self.won] {
             out.extend_from_slice(&set.to_le_bytes());
         }
-        out.extend_from_slice(&[self.proposal.by, self.proposal.arbiter]);
-        out.extend_from_slice(&self.proposal.set.to_le_bytes());
+        let Proposal { by, arbiter, owner, set } = self.proposal;
+        out.extend_from_slice(&[by, arbiter, owner]);
+        out.extend_from_slice(&set.to_le_bytes());
         out.extend_from_slice(&self.row_nodes.to_le_bytes());
         for row in &self.rows {
             out.extend_from_slice(&row.to_le_bytes());

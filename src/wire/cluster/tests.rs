@@ -62,13 +62,13 @@ fn a_regroup_is_the_golden_bytes() {
         owners: 2,
         frozen: 3,
         won: 2,
-        proposal: Proposal { by: 1, arbiter: 2, set: 3 },
+        proposal: Proposal { by: 1, arbiter: 2, owner: 4, set: 3 },
         row_nodes: 5,
         rows: vec![1, 6],
     };
     let word = |n: u8| [n, 0, 0, 0, 0, 0, 0, 0];
     let sets = [7, 0, 2, 3, 2].map(word).concat();
-    let proposal = [&[1, 2][..], &word(3)].concat();
+    let proposal = [&[1, 2, 4][..], &word(3)].concat();
     let rows = [5, 1, 6].map(word).concat();
     let bytes = [&word(9)[..], &[3], &sets, &proposal, &rows].concat();
     is_golden(Body::Regroup(regroup), 2, &bytes);
@@ -137,8 +137,8 @@ fn header() -> impl Strategy<Value = Header> {
 
 fn regroup() -> impl Strategy<Value = Regroup> {
     let stage = any::<u8>().prop_map(Stage::from_code);
-    let proposal = (any::<u8>(), any::<u8>(), any::<u64>())
-        .prop_map(|(by, arbiter, set)| Proposal { by, arbiter, set });
+    let proposal = (any::<[u8; 3]>(), any::<u64>())
+        .prop_map(|([by, arbiter, owner], set)| Proposal { by, arbiter, owner, set });
     let sets = any::<[u64; 6]>();
     let rows = vec(any::<u64>(), 0..=64usize);
     (stage, proposal, sets, rows).prop_map(|(stage, proposal, sets, rows)| {

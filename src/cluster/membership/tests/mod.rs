@@ -1,0 +1,4 @@
+//! The membership of whole clusters in memory: see [`lab`].
+
+mod joins;
+mod lab;
