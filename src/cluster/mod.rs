@@ -52,9 +52,12 @@ pub use io::{
     HaltReason, Observation, Part, Place, RegistryAction, RegistryReply, ResourceCall,
     ResourceEvent, ScsiCommand, ScsiResult, StartSwitches, Ticket,
 };
-pub use node::{ClusterNode, PORT};
+pub use node::{CLUSDB, ClusterNode, PORT};
 pub use profile::{BadLog, ClusterProfile, ClusterVersion, Planted, Survival};
 pub use resource::{GroupState, ResourceState};
 pub use update::{
     DbChange, DbData, OwnerChange, Update, UpdateError, decode_changes, encode_changes,
 };
+
+#[cfg(test)]
+mod tests;
