@@ -27,7 +27,7 @@ use super::io::{
 use super::membership::Membership;
 use super::quorum::Quorum;
 use super::step::{Asker, Notice, Step};
-use super::update::Update;
+use super::update::{DbChange, Update};
 use super::{ClusterEvent, ResourceKind};
 use crate::base::{Machine, Now, Outbox, SimTime};
 use crate::wire::cluster::RpcKind;
@@ -74,6 +74,8 @@ pub struct ClusterNode {
     controls: u32,
     /// Joiners this node has proposed.
     sponsored: BTreeMap<u32, NodeId>,
+    /// Changes for the quorum log, which this node holds but has not opened yet.
+    held_logs: VecDeque<(u64, Vec<DbChange>)>,
 }
 
 /// The parts of a running service.
@@ -132,6 +134,7 @@ impl ClusterNode {
             sent_controls: BTreeMap::new(),
             controls: 0,
             sponsored: BTreeMap::new(),
+            held_logs: VecDeque::new(),
         }
     }
 
@@ -269,6 +272,7 @@ impl ClusterNode {
         (self.flush, self.snapshot) = (None, None);
         self.sent_controls.clear();
         self.sponsored.clear();
+        self.held_logs.clear();
         self.switches = switches;
         let database = match hive {
             None => Ok(Database::initial(&self.config)),
@@ -294,6 +298,7 @@ impl ClusterNode {
                 self.parts.membership.datagram(network, from, bytes, step!(self, now, out));
             }
             ClusterInput::Interface { network, works } => {
+                self.parts.quorum.interface(network, works);
                 self.parts.membership.interface(network, works, step!(self, now, out));
             }
             ClusterInput::Scsi { ticket, result } => match ticket.part {
@@ -409,7 +414,11 @@ impl ClusterNode {
             Notice::DiskOnline { disk, ok } => {
                 if ok {
                     parts.quorum.disk_online(disk, &parts.database, step!(self, now, out));
+                    self.write_held_logs(now, out);
+                } else {
+                    parts.quorum.disk_failed(disk, step!(self, now, out));
                 }
+                let parts = &mut self.parts;
                 if self.phase != Phase::Forming {
                     parts.failover.disk_online(disk, ok, step!(self, now, out));
                 }
@@ -441,8 +450,8 @@ impl ClusterNode {
             }
             Notice::Apply { sequence, update } => self.apply(sequence, update, now, out),
             Notice::WriteLog { sequence, changes } => {
-                let database = &parts.database;
-                parts.quorum.log(sequence, &changes, database, step!(self, now, out));
+                self.held_logs.push_back((sequence, changes));
+                self.write_held_logs(now, out);
             }
             Notice::Proposed { asker, result } => self.proposed(asker, result, now, out),
             Notice::Propose { asker, update } => {
@@ -468,7 +477,10 @@ impl ClusterNode {
                 parts.disks.take(disk, skip_chkdsk, conditional_mount, step!(self, now, out));
             }
             Notice::GiveDisk { disk, orderly } => {
-                parts.disks.give(disk, orderly, step!(self, now, out));
+                let database = &parts.database;
+                if parts.quorum.before_give(disk, orderly, database, step!(self, now, out)) {
+                    parts.disks.give(disk, orderly, step!(self, now, out));
+                }
             }
             Notice::AllOffline => {
                 let database = &parts.database;
@@ -634,6 +646,7 @@ impl ClusterNode {
     ) {
         self.parts.membership.quorum_owner(owner);
         self.parts.quorum.set_owner(owner, step!(self, now, out));
+        self.write_held_logs(now, out);
         self.parts.updates.set_quorum_owner(owner, step!(self, now, out));
     }
 
@@ -694,8 +707,25 @@ impl ClusterNode {
         }
     }
 
+    /// Changes go into the log once this node, if it is the one that holds the quorum, has opened it: a
+    /// change that is applied before it is logged could be lost.
+    fn write_held_logs(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
+        let mounted = self.quorum_disk().is_none_or(|disk| self.parts.disks.is_mounted(disk));
+        let is_owner = self.parts.quorum.owner() == Some(self.me);
+        if is_owner && !mounted && !self.switches.fix_quorum {
+            return;
+        }
+        while let Some((sequence, changes)) = self.held_logs.pop_front() {
+            let parts = &mut self.parts;
+            parts.quorum.log(sequence, &changes, &parts.database, step!(self, now, out));
+        }
+    }
+
     /// The parts read the database anew.
     fn reload(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
+        if let Some(bytes) = self.parts.database.quorum_log_max() {
+            self.parts.quorum.set_log_max(bytes);
+        }
         let nodes = self.parts.database.nodes();
         for node in self.config.node_ids().filter(|&node| !nodes.contains(node)) {
             self.parts.membership.evict(node);

@@ -15,12 +15,31 @@ pub const ME: Caller<'static> = Caller { process: "clussvc", account: "cluster" 
 enum Later {
     Deadline,
     Start,
-    Datagram { network: NetworkId, from: Ipv4Addr, bytes: Vec<u8> },
-    Scsi { ticket: Ticket, disk: DiskId, command: ScsiCommand },
-    File { ticket: Ticket, place: Place, path: String, operation: FileOperation, bytes: Vec<u8> },
-    Resource { resource: ResourceId, event: ResourceEvent },
+    Datagram {
+        network: NetworkId,
+        from: Ipv4Addr,
+        bytes: Vec<u8>,
+    },
+    Scsi {
+        ticket: Ticket,
+        disk: DiskId,
+        command: ScsiCommand,
+    },
+    File {
+        ticket: Ticket,
+        place: Place,
+        path: String,
+        operation: FileOperation,
+        bytes: Vec<u8>,
+    },
+    Resource {
+        resource: ResourceId,
+        event: ResourceEvent,
+    },
     /// A running program writes into its key.
-    Write { resource: ResourceId },
+    Write {
+        resource: ResourceId,
+    },
 }
 
 /// One node and its host.
@@ -107,10 +126,8 @@ pub fn config(nodes: usize, groups: usize, profile: ClusterProfile) -> ClusterCo
             netbios: true,
         };
         resources.push(resource(&format!("ip-{g}"), g, ip, &[]));
-        let service = ResourceKind::GenericService {
-            service: format!("svc{g}"),
-            use_network_name: false,
-        };
+        let service =
+            ResourceKind::GenericService { service: format!("svc{g}"), use_network_name: false };
         let mut service = resource(&format!("service-{g}"), g, service, &[first, first + 1]);
         service.checkpoints = vec![key_of(g)];
         resources.push(service);
@@ -510,8 +527,7 @@ impl Lab {
                 // One queue: in the order in which they were asked for.
                 let after = SimDuration::from_millis(15);
                 let (path, operation) = (path.clone(), operation.clone());
-                let what =
-                    Later::File { ticket: *ticket, place: *place, path, operation, bytes };
+                let what = Later::File { ticket: *ticket, place: *place, path, operation, bytes };
                 self.later(after, host, what);
             }
             ClusterOutput::Registry { ticket, action } => self.registry(host, *ticket, action, out),
@@ -627,7 +643,11 @@ impl Lab {
         for (r, resource) in self.config.resources.iter().enumerate() {
             let disk = matches!(resource.kind, ResourceKind::PhysicalDisk { .. });
             if !disk && self.online_at(r as u16).len() != 1 {
-                return Err(format!("{} is online on {:?}", resource.name, self.online_at(r as u16)));
+                return Err(format!(
+                    "{} is online on {:?}",
+                    resource.name,
+                    self.online_at(r as u16)
+                ));
             }
         }
         let members: Vec<&Host> =
