@@ -4,7 +4,7 @@ mod lab;
 
 use super::*;
 use crate::base::SimDuration;
-use lab::{Lab, config, key_of};
+use lab::{Lab, config};
 
 fn secs(seconds: u64) -> SimDuration {
     SimDuration::from_secs(seconds)
