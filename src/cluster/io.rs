@@ -448,7 +448,7 @@ pub enum HaltReason {
 }
 
 /// What those who measure and judge are told.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Observation {
     /// The node has formed a cluster.
     Formed,

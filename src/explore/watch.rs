@@ -218,6 +218,7 @@ impl Watch {
                 }
             }
             What::LookedUp(_) => {}
+            _ => {}
         }
     }
 

@@ -70,11 +70,31 @@ impl NbtClient {
         let startup = identity.startup_names();
         let mut names = Vec::with_capacity(startup.len().min(NAMES_MAX));
         names.extend(startup.into_iter().take(NAMES_MAX).map(LocalName::new));
+        NbtClient { names, ..NbtClient::without_names(config, addresses, servers, first_id) }
+    }
+
+    /// The client of a further address of a host, such as one that moves with a cluster's group: it claims
+    /// no names at its start.
+    pub fn for_address(
+        config: Arc<NbtConfig>,
+        address: Ipv4Addr,
+        servers: Arc<[Ipv4Addr]>,
+        first_id: u16,
+    ) -> NbtClient {
+        NbtClient::without_names(config, &[address], servers, first_id)
+    }
+
+    fn without_names(
+        config: Arc<NbtConfig>,
+        addresses: &[Ipv4Addr],
+        servers: Arc<[Ipv4Addr]>,
+        first_id: u16,
+    ) -> NbtClient {
         let (&address, more) = addresses.split_first().unwrap_or((&Ipv4Addr::UNSPECIFIED, &[]));
         NbtClient {
             config,
             servers,
-            names,
+            names: Vec::new(),
             queries: Vec::new(),
             cache: Cache::default(),
             more_addresses: more.into(),

@@ -678,6 +678,27 @@ impl Network {
         self.interfaces[interface.0 as usize].up = up;
     }
 
+    /// Whether an interface is up.
+    pub fn is_interface_up(&self, interface: InterfaceId) -> bool {
+        self.interfaces[interface.0 as usize].up
+    }
+
+    /// Whether two interfaces of one subnet hear each other's broadcasts, their own state aside: no fault of
+    /// the subnet or partition stands between them.
+    pub fn reaches(&mut self, from: InterfaceId, to: InterfaceId, now: SimTime) -> bool {
+        let [a, b] = [from, to].map(|i| self.interfaces[i.0 as usize]);
+        if a.subnet != b.subnet || !self.media[self.subnets[a.subnet.0 as usize].medium as usize].up
+        {
+            return false;
+        }
+        let judged = Judged {
+            place: Place::Subnet(a.subnet),
+            source: (a.subnet, a.host),
+            destination: (Some(b.subnet), Some(b.host)),
+        };
+        !self.rules.any_alive(now) || !self.rules.parts(&judged, now)
+    }
+
     /// Adds a rule, which acts in its time by itself.
     pub fn add_rule(&mut self, rule: Rule) -> RuleId {
         self.rules.add(rule, self.streams)

@@ -2,7 +2,9 @@
 //! nothing.
 
 use super::host::{Death, HostId};
+use super::shared::Violation;
 use crate::base::{SimTime, hash_bytes};
+use crate::cluster::{self, HaltReason, ResourceId};
 use crate::nbt::{Answered, NameState};
 use crate::wins::{NameKind, NameRecord, Observation, RecordState};
 use crate::wire::NetbiosName;
@@ -68,6 +70,80 @@ pub enum What {
     QueueFull,
     /// A commit became durable.
     Committed,
+    /// A service or program of the host runs, or does not any more.
+    Program {
+        /// Its place in the host's list.
+        program: u16,
+        /// Whether it runs.
+        runs: bool,
+    },
+    /// The cluster service was started.
+    ClusterUp,
+    /// The cluster service has ended: by itself for this reason, or because it was told or killed.
+    ClusterDown(Option<HaltReason>),
+    /// The cluster service tells something.
+    Cluster(cluster::Observation),
+    /// The cluster service has answered a request.
+    ClusterAnswer {
+        /// The request's number.
+        request: u32,
+        /// The Windows error; `None` if it was done.
+        error: Option<u32>,
+    },
+    /// Code of a resource runs on the host, or does not any more.
+    ResourceRuns {
+        /// Which.
+        resource: ResourceId,
+        /// Whether it runs.
+        runs: bool,
+    },
+    /// The code of a resource has failed.
+    ResourceError {
+        /// Which.
+        resource: ResourceId,
+        /// The Windows error; 0 if there is none.
+        error: u32,
+    },
+    /// Something happened to a registry key that the cluster service watches, saves or restores.
+    Key {
+        /// The key: [`super::key_number`].
+        key: u64,
+        /// What.
+        event: KeyEvent,
+        /// Of the subtree as it is now.
+        digest: u64,
+    },
+    /// The host has reset a shared bus.
+    BusReset {
+        /// Reservations it dropped.
+        dropped: u32,
+    },
+    /// The host could not renew a reservation.
+    ReservationLost,
+    /// The host has checked a shared volume.
+    VolumeChecked {
+        /// The check's exit number (Q265533).
+        status: u32,
+    },
+    /// The host wrote where it must not.
+    Violated(Violation),
+}
+
+/// What happened to a registry key of a cluster's resource.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum KeyEvent {
+    /// Its content was changed while it was watched.
+    Changed,
+    /// It was saved.
+    Saved,
+    /// It was restored.
+    Restored,
+    /// It could not be restored: it is as it was.
+    NotRestored,
+    /// It is watched from now on.
+    Watched,
+    /// It is watched no more.
+    Unwatched,
 }
 
 /// The end of a look-up.

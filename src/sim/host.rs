@@ -4,7 +4,9 @@
 //! the WINS service) hangs on one pointer that is empty elsewhere.
 
 use super::clock::Clock;
+use super::cluster_part::ClusterPart;
 use super::service::ServerPart;
+use super::system::SystemPart;
 use crate::base::{SimDuration, SimTime, TimerId};
 use crate::nbt::{Identity, NbtClient, NbtConfig};
 use crate::net::{InterfaceId, PacketHandle, SubnetId};
@@ -73,6 +75,8 @@ pub struct Host {
     pub(super) install: Option<Box<NbtInstall>>,
     pub(super) nbt: Option<Box<NbtClient>>,
     pub(super) server: Option<Box<ServerPart>>,
+    pub(super) system: Option<Box<SystemPart>>,
+    pub(super) cluster: Option<Box<ClusterPart>>,
     /// What waits in the sockets of a paused host; empty, and without memory, otherwise.
     pub(super) parked: VecDeque<PacketHandle>,
 }
@@ -108,12 +112,25 @@ impl Host {
         self.server.as_deref()
     }
 
+    /// What only hosts have on which something is installed: a registry, programs.
+    pub fn system(&self) -> Option<&SystemPart> {
+        self.system.as_deref()
+    }
+
+    /// What only nodes of clusters have.
+    pub fn cluster(&self) -> Option<&ClusterPart> {
+        self.cluster.as_deref()
+    }
+
     /// When one of its machines next wants to act.
     pub(super) fn next_deadline(&self) -> SimTime {
         use crate::base::Machine;
         let nbt = self.nbt.as_ref().and_then(|m| m.next_deadline());
         let server = self.server.as_ref().and_then(|s| s.next_deadline());
-        nbt.into_iter().chain(server).min().unwrap_or(SimTime::MAX)
+        let system = self.system.as_ref().map(|system| system.hives.flush_at);
+        let cluster = self.cluster.as_ref().and_then(|cluster| cluster.next_deadline());
+        let all = nbt.into_iter().chain(server).chain(system).chain(cluster);
+        all.min().unwrap_or(SimTime::MAX)
     }
 }
 

@@ -8,13 +8,24 @@ pub mod queue;
 pub mod shared;
 pub mod trace;
 
+mod cluster_part;
+mod cluster_registry;
+mod cluster_storage;
+mod cluster_world;
 mod happening;
 mod host;
+mod resources;
 mod server_world;
 mod service;
+mod system;
+mod system_world;
+mod waiting;
 mod world;
 
-pub use happening::{Happening, LookedUp, RecordLook, What};
+pub use cluster_part::{ClusterPart, ClusterSite, ClusterSpec};
+pub use cluster_world::key_number;
+pub use happening::{Happening, KeyEvent, LookedUp, RecordLook, What};
 pub use host::{BootTime, Death, Host, HostId, Life, NbtInstall, PARKED_MAX};
 pub use service::{DATABASE_FILE, LAZY_COMMIT_INTERVAL, ServerPart, ServiceStop, WinsInstall};
+pub use system::{Hives, ProgramSpec, ProgramState, ProgramWrite, SystemPart, SystemSpec};
 pub use world::{DIRECTOR_EVENT, HostSpec, World};

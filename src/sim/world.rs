@@ -4,6 +4,7 @@
 //! (boot, power cut, look-up). What happens is left in [`World::happenings`] for those who measure; nothing
 //! in the world reads it back.
 
+use super::cluster_part::ClusterSite;
 use super::happening::{Happening, LookedUp, RecordLook, What};
 use super::host::{BootTime, Death, Host, HostId, Life, NbtInstall, PARKED_MAX};
 use super::service::{ServerPart, WinsInstall};
@@ -11,6 +12,7 @@ use crate::base::{
     ActorId, Event, Machine, Now, Outbox, RestingStream, Scheduler, SimDuration, SimTime, Stream,
     Streams,
 };
+use crate::cluster::{ClusterOutput, ResourceId};
 use crate::nbt::{NameState, NbtClient, NbtInput, NbtOutput, Resolution};
 use crate::net::{
     Delivery, InterfaceId, NETWORK_EVENT, Network, PacketHandle, PacketHeader, StreamOutput,
@@ -34,6 +36,10 @@ pub(super) mod kind {
     pub const COMMIT: u32 = 4 << 24;
     /// The WINS service starts, a while after its host; the low bits are the host's boots.
     pub const SERVICE: u32 = 5 << 24;
+    /// Something a host waited for has come; the low bits are its number.
+    pub const WAITING: u32 = 6 << 24;
+    /// A shared bus does something by itself; the low bits are the cluster.
+    pub const BUS: u32 = 7 << 24;
     /// The low bits.
     pub const INDEX: u32 = 0x00FF_FFFF;
 }
@@ -58,6 +64,15 @@ pub struct HostSpec {
     pub wins: Option<WinsInstall>,
 }
 
+/// Which of a host's NetBTs: it has one for itself and one for each cluster address with NetBIOS.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum NetBtOf {
+    /// Its own.
+    Host,
+    /// That of an IP Address resource.
+    Address(ResourceId),
+}
+
 /// Hosts on a network.
 pub struct World {
     /// The network.
@@ -67,6 +82,7 @@ pub struct World {
     /// Addresses that happenings point at; cleared together with them.
     pub addresses: Vec<Ipv4Addr>,
     pub(super) hosts: Vec<Host>,
+    pub(super) clusters: Vec<ClusterSite>,
     pub(super) streams: Streams,
     wins_streams: BTreeMap<u32, String>,
     /// By subnet: which hosts hold a name there, so that a broadcast wakes nobody whom it leaves as it was.
@@ -74,6 +90,7 @@ pub struct World {
     pub(super) nbt_out: Outbox<NbtOutput>,
     pub(super) wins_out: Outbox<WinsOutput>,
     pub(super) tcp_out: Outbox<StreamOutput>,
+    pub(super) cluster_out: Outbox<ClusterOutput>,
     pub(super) touched: Vec<NetbiosName>,
     woken: Vec<u32>,
 }
@@ -87,12 +104,14 @@ impl World {
             happenings: Vec::new(),
             addresses: Vec::new(),
             hosts: Vec::new(),
+            clusters: Vec::new(),
             streams,
             wins_streams: BTreeMap::new(),
             listeners: Vec::new(),
             nbt_out: Outbox::default(),
             wins_out: Outbox::default(),
             tcp_out: Outbox::default(),
+            cluster_out: Outbox::default(),
             touched: Vec::new(),
             woken: Vec::new(),
         }
@@ -131,6 +150,8 @@ impl World {
             install: spec.nbt.map(Box::new),
             nbt: None,
             server,
+            system: None,
+            cluster: None,
             parked: VecDeque::new(),
         });
         let subnets = spec.subnet.0 as usize + 1;
@@ -183,6 +204,8 @@ impl World {
             kind::DISK => self.on_disk(h, sched),
             kind::COMMIT => self.on_commit_due(h, sched),
             kind::SERVICE => self.on_service_due(h, event.payload & kind::INDEX, sched),
+            kind::WAITING => self.on_waiting(h, event.payload & kind::INDEX, sched),
+            kind::BUS => self.on_bus((event.payload & kind::INDEX) as usize, sched),
             _ => return Some(event),
         }
         None
@@ -222,6 +245,9 @@ impl World {
             if self.net.hears(packet, interface, sched.now()) {
                 self.receive_shared(h as usize, packet, sched);
             }
+            if self.hosts[h as usize].cluster.is_some() {
+                self.addresses_hear(h as usize, packet, sched);
+            }
         }
         self.woken = woken;
         self.net.release(packet);
@@ -256,7 +282,9 @@ impl World {
             }
             Life::On | Life::ShuttingDown => {}
         }
-        if host.server.is_some() {
+        if host.cluster.is_some() && self.cluster_packet(h, packet, sched) {
+            self.net.release(packet);
+        } else if self.hosts[h].server.is_some() {
             self.server_receive(h, packet, sched);
         } else {
             match self.net.packet(packet).header.transport {
@@ -293,7 +321,7 @@ impl World {
         let from = view.header.source;
         let mut out = std::mem::take(&mut self.nbt_out);
         nbt.handle(NbtInput::Datagram { from, broadcast, bytes: view.payload }, now, &mut out);
-        self.nbt_outputs(h, out, sched);
+        self.nbt_outputs(h, NetBtOf::Host, out, sched);
     }
 
     fn on_timer<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
@@ -307,9 +335,10 @@ impl World {
                 {
                     let mut out = std::mem::take(&mut self.nbt_out);
                     nbt.on_deadline(now, &mut out);
-                    self.nbt_outputs(h, out, sched);
+                    self.nbt_outputs(h, NetBtOf::Host, out, sched);
                 }
                 self.server_deadlines(h, sched);
+                self.system_deadlines(h, sched);
             }
             Life::Off | Life::Paused => {}
         }
@@ -348,21 +377,40 @@ impl World {
         let Some(nbt) = &mut self.hosts[h].nbt else { return };
         let mut out = std::mem::take(&mut self.nbt_out);
         nbt.handle(input, now, &mut out);
-        self.nbt_outputs(h, out, sched);
+        self.nbt_outputs(h, NetBtOf::Host, out, sched);
     }
 
-    fn nbt_outputs<S: Scheduler>(&mut self, h: usize, mut out: Outbox<NbtOutput>, sched: &mut S) {
+    /// Where a NetBT of a host stands.
+    fn net_bt_place(&self, h: usize, of: NetBtOf) -> (InterfaceId, SubnetId, Ipv4Addr) {
+        let host = &self.hosts[h];
+        if let (NetBtOf::Address(resource), Some(cluster)) = (of, &host.cluster)
+            && let Some((_, interface, _)) = cluster.attached().find(|(r, _, _)| *r == resource)
+        {
+            let (subnet, address, _) = self.net.interface(interface);
+            return (interface, subnet, address);
+        }
+        (host.interface, host.subnet, host.address)
+    }
+
+    pub(super) fn nbt_outputs<S: Scheduler>(
+        &mut self,
+        h: usize,
+        of: NetBtOf,
+        mut out: Outbox<NbtOutput>,
+        sched: &mut S,
+    ) {
         let mut stopped = false;
+        let mut changed = Vec::new();
+        let (interface, subnet, address) = self.net_bt_place(h, of);
+        let source = SocketAddrV4::new(address, PORT);
         for i in 0..out.items.len() {
-            let source = SocketAddrV4::new(self.hosts[h].address, PORT);
-            let interface = self.hosts[h].interface;
             match out.items[i] {
                 NbtOutput::Send { to, bytes } => {
                     let header = PacketHeader::udp(source, to);
                     self.send(interface, &header, out.bytes(bytes), sched);
                 }
                 NbtOutput::Broadcast { bytes } => {
-                    let to = self.net.subnet(self.hosts[h].subnet).1.broadcast();
+                    let to = self.net.subnet(subnet).1.broadcast();
                     let header = PacketHeader::udp(source, SocketAddrV4::new(to, PORT));
                     self.send(interface, &header, out.bytes(bytes), sched);
                 }
@@ -382,8 +430,11 @@ impl World {
                     self.tell(h, What::LookedUp(looked), sched);
                 }
                 NbtOutput::NameState { name, state } => {
-                    self.listen(h, name, state != NameState::Released);
+                    self.listen_on(subnet, h, name, state != NameState::Released);
                     self.tell(h, What::Name { name, state }, sched);
+                    if of != NetBtOf::Host {
+                        changed.push(name);
+                    }
                 }
                 NbtOutput::ServerSwitched { from, to } => {
                     self.tell(h, What::ServerSwitched { from, to }, sched);
@@ -396,15 +447,19 @@ impl World {
         }
         out.clear();
         self.nbt_out = out;
-        if stopped && self.hosts[h].life == Life::ShuttingDown {
+        changed.into_iter().for_each(|name| self.address_name_changed(h, name, sched));
+        if stopped && of == NetBtOf::Host && self.hosts[h].life == Life::ShuttingDown {
             self.stop_services(h, sched);
         }
     }
 
     /// Keeps the list of who holds which name on a subnet.
     fn listen(&mut self, h: usize, name: NetbiosName, holds: bool) {
-        let subnet = self.hosts[h].subnet.0 as usize;
-        let names = &mut self.listeners[subnet];
+        self.listen_on(self.hosts[h].subnet, h, name, holds);
+    }
+
+    pub(super) fn listen_on(&mut self, subnet: SubnetId, h: usize, name: NetbiosName, holds: bool) {
+        let names = &mut self.listeners[subnet.0 as usize];
         let holders = names.entry(name).or_default();
         match holders.binary_search(&(h as u32)) {
             Ok(at) if !holds => {
@@ -468,6 +523,7 @@ impl World {
         self.tell(h, What::Up, sched);
         self.start_wins_in_time(h, sched);
         self.nbt_input(h, NbtInput::Boot, sched);
+        self.system_boots(h, sched);
         self.rearm(h, sched);
     }
 
@@ -478,19 +534,31 @@ impl World {
             Life::Booting => self.gone(h, Death::ShutDown, sched),
             Life::On => {
                 self.hosts[h].life = Life::ShuttingDown;
-                if self.hosts[h].nbt.is_some() {
-                    self.nbt_input(h, NbtInput::ShutDown, sched);
-                    self.rearm(h, sched);
-                } else {
-                    self.stop_services(h, sched);
+                if self.cluster_shuts_down(h, sched) {
+                    return self.rearm(h, sched);
                 }
+                self.shut_down_net_bt(h, sched);
             }
             Life::Off | Life::Paused | Life::ShuttingDown => {}
         }
     }
 
+    /// The shutdown goes on: no cluster service runs any more.
+    pub(super) fn shut_down_net_bt<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        if self.hosts[h].life != Life::ShuttingDown {
+            return;
+        }
+        if self.hosts[h].nbt.is_some() {
+            self.nbt_input(h, NbtInput::ShutDown, sched);
+            self.rearm(h, sched);
+        } else {
+            self.stop_services(h, sched);
+        }
+    }
+
     fn stop_services<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
         self.stop_wins(h, sched);
+        self.system_stops(h, sched);
         self.gone(h, Death::ShutDown, sched);
     }
 
@@ -513,6 +581,7 @@ impl World {
         let parked = std::mem::take(&mut host.parked);
         parked.into_iter().for_each(|packet| self.net.release(packet));
         self.server_gone(h, how, sched);
+        self.system_gone(h, how, sched);
         if was_up {
             self.tell(h, What::Down(how), sched);
         }
@@ -526,6 +595,7 @@ impl World {
             host.armed = SimTime::MAX;
             sched.cancel(host.timer);
             self.server_paused(id.0 as usize, sched);
+            self.cluster_paused(id.0 as usize, sched);
         }
     }
 
@@ -537,10 +607,12 @@ impl World {
         }
         self.hosts[h].life = Life::On;
         self.server_resumed(h, sched);
+        self.cluster_resumed(h, sched);
         self.learn_address(h, sched);
         for packet in std::mem::take(&mut self.hosts[h].parked) {
             self.receive(h, packet, false, sched);
         }
+        self.system_resumed(h, sched);
         self.on_timer(h, sched);
     }
 

@@ -1,0 +1,147 @@
+//! The world's half of what the cluster service does with its node's registry: save, restore, watch, and
+//! the cluster hive for those who look at it there.
+
+use super::cluster_part::{Reply, Watched};
+use super::cluster_world::key_number;
+use super::happening::{KeyEvent, What};
+use super::world::World;
+use crate::base::{Outbox, Scheduler};
+use crate::cluster::{ClusterOutput, DbChange, DbData, RegistryAction, Ticket};
+use crate::registry::{
+    Caller, Checks, KeyPath, Registry, RegistryError, Restore, STORAGE_LOST_MAX, Value, WatchFilter,
+};
+
+/// The key of the cluster database.
+const CLUSTER_KEY: &str = "Cluster";
+/// The cluster service, as it opens keys and as it is granted rights.
+pub(super) const CALLER: Caller<'static> =
+    Caller { process: "clussvc.exe", account: "Cluster Service" };
+
+impl World {
+    pub(super) fn registry_action<S: Scheduler>(
+        &mut self,
+        h: usize,
+        ticket: Ticket,
+        action: RegistryAction,
+        out: &Outbox<ClusterOutput>,
+        sched: &mut S,
+    ) {
+        let host = &mut self.hosts[h];
+        let (Some(part), Some(system)) = (&mut host.cluster, &mut host.system) else { return };
+        let registry = &mut system.hives.registry;
+        match action {
+            RegistryAction::Save(key) => {
+                let saved = registry.save(&key, CALLER);
+                let digest = registry.digest(&key);
+                let well = saved.is_ok();
+                part.replies.push_back(Reply::Saved(ticket, saved));
+                if well {
+                    let event = KeyEvent::Saved;
+                    self.tell(h, What::Key { key: key_number(&key), event, digest }, sched);
+                }
+            }
+            RegistryAction::Restore { key, bytes, checked } => {
+                // The leak over names of another length was mended with service pack 4 (Q189061).
+                let profile = &part.config.profile;
+                let leaks = profile.version == crate::cluster::ClusterVersion::Nt40
+                    && profile.service_pack < 4;
+                let how = Restore {
+                    caller: CALLER,
+                    checks: if checked { Checks::All } else { Checks::None },
+                    storage_lost_max: leaks.then_some(STORAGE_LOST_MAX),
+                };
+                let restored = registry.restore(&key, out.bytes(bytes), &how).map(|_| ());
+                let digest = registry.digest(&key);
+                let event = match restored {
+                    Ok(()) => KeyEvent::Restored,
+                    Err(_) => KeyEvent::NotRestored,
+                };
+                part.replies.push_back(Reply::Restored(ticket, restored));
+                system.hives.changed(sched.now());
+                self.tell(h, What::Key { key: key_number(&key), event, digest }, sched);
+            }
+            RegistryAction::Watch(key) => {
+                if let Some(old) = part.watches.remove(&ticket) {
+                    let _ = registry.unwatch(old.watch);
+                }
+                // A key that is not there yet is watched from above: its birth is a change too.
+                let mut there = key.clone();
+                while !registry.exists(&there)
+                    && let Some(above) = there.parent()
+                {
+                    there = above;
+                }
+                let event = KeyEvent::Watched;
+                let digest = registry.digest(&key);
+                if let Ok(watch) = registry.watch(&there, true, WatchFilter::ALL) {
+                    let number = key_number(&key);
+                    part.watches.insert(ticket, Watched { watch, key });
+                    self.tell(h, What::Key { key: number, event, digest }, sched);
+                }
+            }
+            RegistryAction::Unwatch => {
+                if let Some(old) = part.watches.remove(&ticket) {
+                    let _ = registry.unwatch(old.watch);
+                    let digest = registry.digest(&old.key);
+                    let (key, event) = (key_number(&old.key), KeyEvent::Unwatched);
+                    self.tell(h, What::Key { key, event, digest }, sched);
+                }
+            }
+            RegistryAction::ClusterHive(changes) => {
+                for change in changes {
+                    // A change the database took cannot be refused here; if it is, the view lags behind.
+                    let _ = apply(registry, change);
+                }
+                system.hives.changed(sched.now());
+                self.cluster_signals(h);
+            }
+            RegistryAction::LoadClusterHive(bytes) => {
+                let id = registry.hive(CLUSTER_KEY);
+                if let Some(id) = id.or_else(|| registry.mount(CLUSTER_KEY).ok()) {
+                    let _ = registry.load(id, out.bytes(bytes), Checks::None);
+                }
+                registry.take_dirtied();
+            }
+        }
+    }
+
+    /// Passes signals of watches on to the service.
+    pub(super) fn cluster_signals(&mut self, h: usize) {
+        let host = &mut self.hosts[h];
+        let Some(system) = &mut host.system else { return };
+        if !system.hives.registry.has_signals() {
+            return;
+        }
+        let signals = system.hives.registry.take_signals();
+        let Some(part) = &mut host.cluster else { return };
+        for signal in signals {
+            let ticket = part.watches.iter().find(|(_, watched)| watched.watch == signal);
+            if let Some((&ticket, _)) = ticket {
+                part.replies.push_back(Reply::Changed(ticket));
+            }
+        }
+    }
+}
+
+fn apply(registry: &mut Registry, change: DbChange) -> Result<(), RegistryError> {
+    let path = |key: &str| -> Result<KeyPath, RegistryError> {
+        let cluster = KeyPath::parse(CLUSTER_KEY)?;
+        Ok(if key.is_empty() { cluster } else { cluster.join(key)? })
+    };
+    match change {
+        DbChange::CreateKey(key) => registry.create(&path(&key)?).map(|_| ()),
+        DbChange::DeleteKey(key) => registry.delete_tree(&path(&key)?),
+        DbChange::SetValue { key, name, data } => {
+            let data = match data {
+                DbData::Text(text) => Value::sz(&text),
+                DbData::Number(number) => Value::Dword(number),
+                DbData::Texts(texts) => Value::multi_sz(texts),
+                DbData::Bytes(bytes) => Value::binary(&bytes),
+            };
+            registry.set(&path(&key)?, &name, data)
+        }
+        DbChange::DeleteValue { key, name } => {
+            registry.delete_value(&path(&key)?, &name).map(|_| ())
+        }
+    }
+}

@@ -1,0 +1,663 @@
+//! The world's half of clusters: the cluster service's inputs and outputs, its life, and the node's.
+
+use super::cluster_part::{ClusterPart, ClusterSite, ClusterSpec, Reply, Service};
+use super::happening::{KeyEvent, What};
+use super::host::{Death, HostId, Life};
+use super::resources::Dll;
+use super::shared::{NodeStop, SharedBus};
+use super::waiting::{FileOutcome, Waiting};
+use super::world::{World, kind};
+use crate::base::{ActorId, Machine, Outbox, RestingStream, Scheduler, SimDuration, SimTime};
+use crate::cluster::{
+    ClusterInput, ClusterNode, ClusterOutput, Control, Database, DbChange, FileResult, HaltReason,
+    NetworkId, NodeId, Observation, PORT, Place, RegistryReply, ResourceCall, ResourceId,
+    ResourceState, StartSwitches,
+};
+use crate::net::{PacketHandle, PacketHeader, Transport};
+use crate::registry::KeyPath;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddrV4;
+
+/// The node's own copy of the database, below `%SystemRoot%\Cluster`.
+pub(super) const CLUSDB: &str = "CLUSDB";
+/// Requests of programs that know the cluster; those of administrators are numbered by whoever directs.
+const OWN_REQUEST: u32 = u32::MAX;
+/// A shutdown goes on without a cluster service that has not answered for so long after its budget.
+const STOP_GRACE: SimDuration = SimDuration::from_secs(10);
+/// Answers in a row without time passing; more is a machine that asks for ever.
+const REPLIES_MAX: u32 = 1_000_000;
+
+/// Building and looking.
+impl World {
+    /// Makes hosts the nodes of a cluster: the bus between them, the database on each. `actor` receives what
+    /// the bus does by itself.
+    pub fn add_cluster<S: Scheduler>(
+        &mut self,
+        spec: ClusterSpec,
+        actor: ActorId,
+        sched: &mut S,
+    ) -> usize {
+        let site = self.clusters.len();
+        let timer = sched.new_timer(actor, kind::BUS | site as u32);
+        let mut bus = SharedBus::new(spec.bus.clone());
+        for &disk in &spec.disks {
+            let added = bus.add_disk(disk);
+            debug_assert!(added.is_ok(), "signatures were checked: {added:?}");
+        }
+        let clusdb = Database::initial(&spec.config).save();
+        for (index, &host) in spec.hosts.iter().enumerate() {
+            let initiator = bus.add_node(false);
+            let node = NodeId(index as u8 + 1);
+            let part = self.new_part(&spec, site, host, node, initiator);
+            if let Some(system) = &mut self.hosts[host.0 as usize].system {
+                let file = super::cluster_storage::own_path(CLUSDB);
+                let written = system.hives.disk.replace_file(&file, &clusdb);
+                debug_assert!(written.is_ok(), "a new disk is neither full nor failed");
+                system.hives.disk.submit(SimTime::ZERO);
+            }
+            self.hosts[host.0 as usize].cluster = Some(Box::new(part));
+        }
+        let mut chance = self.streams.stream("cluster/setup");
+        for index in 0..spec.hosts.len() {
+            // Nobody has been switched on yet.
+            let node = super::shared::Initiator(index as u8);
+            bus.stop(node, NodeStop::ShutDown, SimTime::ZERO, &mut chance);
+        }
+        let disk_chance = RestingStream::new(&format!("cluster/{}/disks", spec.config.name));
+        let owners = vec![None; spec.config.groups.len()];
+        self.clusters.push(ClusterSite {
+            bus,
+            timer,
+            disk_chance,
+            resets: vec![0; spec.hosts.len()],
+            locks: BTreeMap::new(),
+            owners,
+            spec,
+        });
+        site
+    }
+
+    fn new_part(
+        &self,
+        spec: &ClusterSpec,
+        site: usize,
+        host: HostId,
+        node: NodeId,
+        initiator: super::shared::Initiator,
+    ) -> ClusterPart {
+        let config = spec.config.clone();
+        let addresses = config.node(node).map_or(&[][..], |node| &node.addresses);
+        let adapter = |(address, &subnet): (&Option<std::net::Ipv4Addr>, _)| {
+            let found = address.and_then(|address| self.net.interface_at(address));
+            found.map(|interface| (interface, self.net.interface(interface))).and_then(
+                |(interface, (on, address, owner))| {
+                    (owner.0 == host.0 && on == subnet).then_some((interface, address))
+                },
+            )
+        };
+        ClusterPart {
+            site,
+            node,
+            initiator,
+            adapters: addresses.iter().zip(&spec.subnets).map(adapter).collect(),
+            signatures: spec.disks.iter().map(|disk| disk.signature).collect(),
+            service: Service::default(),
+            replies: VecDeque::new(),
+            draining: false,
+            watches: BTreeMap::new(),
+            dlls: config.resources.iter().map(|r| Dll::new(&r.kind)).collect(),
+            netbt_due: SimTime::MAX,
+            states: vec![ResourceState::Offline; config.resources.len()],
+            owns: vec![false; config.groups.len()],
+            chance: RestingStream::new(&format!("cluster/{}/node/{}", config.name, node.0)),
+            config,
+        }
+    }
+
+    /// The clusters, in order.
+    pub fn clusters(&self) -> &[ClusterSite] {
+        &self.clusters
+    }
+}
+
+/// Life and death of the node.
+impl World {
+    pub(super) fn cluster_boots<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let now = sched.now();
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        let site = part.site;
+        self.clusters[site].bus.boot(part.initiator, now);
+        let (low, high) = self.clusters[site].spec.starts_after;
+        let mut chance = self.streams.resume(part.chance);
+        part.service.start_at = Some(now + chance.duration(low, high));
+        part.chance = chance.rest();
+        part.service.switches = None;
+        self.bus_told(site, sched);
+    }
+
+    pub(super) fn cluster_gone<S: Scheduler>(&mut self, h: usize, how: Death, sched: &mut S) {
+        self.service_ended(h, None, sched);
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        part.service.start_at = None;
+        part.service.stop_by = None;
+        let (site, node, me) = (part.site, part.initiator, part.node);
+        // Whoever had a file of this host open has it no more.
+        self.clusters[site].locks.retain(|(owner, _), _| *owner != me);
+        let how = match how {
+            Death::ShutDown => NodeStop::ShutDown,
+            Death::Crash => NodeStop::Crash,
+            Death::PowerCut | Death::Wipe => NodeStop::PowerCut,
+        };
+        let cluster = &mut self.clusters[site];
+        let mut chance = self.streams.resume(cluster.disk_chance);
+        cluster.bus.stop(node, how, sched.now(), &mut chance);
+        cluster.disk_chance = chance.rest();
+        self.bus_told(site, sched);
+    }
+
+    pub(super) fn cluster_paused<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(part) = &self.hosts[h].cluster else { return };
+        let (site, node) = (part.site, part.initiator);
+        self.clusters[site].bus.pause(node, sched.now());
+        self.bus_told(site, sched);
+    }
+
+    pub(super) fn cluster_resumed<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(part) = &self.hosts[h].cluster else { return };
+        let (site, node) = (part.site, part.initiator);
+        self.clusters[site].bus.resume(node, sched.now());
+        self.bus_told(site, sched);
+    }
+
+    /// A shutdown begins. Whether it waits for the cluster service.
+    pub(super) fn cluster_shuts_down<S: Scheduler>(&mut self, h: usize, sched: &mut S) -> bool {
+        let Some(part) = &mut self.hosts[h].cluster else { return false };
+        part.service.start_at = None;
+        if part.service.machine.is_none() {
+            return false;
+        }
+        let budget = part.config.profile.shutdown_budget;
+        part.service.stop_by = Some(sched.now() + budget + STOP_GRACE);
+        self.cluster_input(h, ClusterInput::Stop { shutting_down: true }, sched);
+        let part = self.hosts[h].cluster.as_ref();
+        part.is_some_and(|part| part.service.machine.is_some())
+    }
+
+    pub(super) fn cluster_deadlines<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let now = self.now(h, sched);
+        let due = |at: Option<SimTime>| at.is_some_and(|at| at <= now.time);
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if due(part.service.start_at) {
+            self.start_cluster_service_now(h, sched);
+        }
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if !part.service.hung
+            && let Some(machine) = &mut part.service.machine
+            && due(machine.next_deadline())
+        {
+            let mut out = std::mem::take(&mut self.cluster_out);
+            machine.on_deadline(now, &mut out);
+            self.cluster_outputs(h, out, sched);
+        }
+        self.address_netbt_deadlines(h, sched);
+        self.cluster_drain(h, sched);
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if due(part.service.stop_by) {
+            part.service.stop_by = None;
+            self.service_ended(h, None, sched);
+            self.shut_down_net_bt(h, sched);
+        }
+    }
+}
+
+/// The service.
+impl World {
+    fn start_cluster_service_now<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        part.service.start_at = None;
+        if part.service.machine.is_some() {
+            return;
+        }
+        let switches = part.service.switches.take();
+        let switches = switches.unwrap_or(self.clusters[part.site].spec.switches);
+        part.service.machine = Some(Box::new(ClusterNode::new(part.config.clone(), part.node)));
+        part.service.life += 1;
+        part.service.hung = false;
+        part.service.halted = None;
+        self.tell(h, What::ClusterUp, sched);
+        let clusdb = self.read_own(h, CLUSDB);
+        self.cluster_input(h, ClusterInput::Start { hive: clusdb.as_deref(), switches }, sched);
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if part.config.profile.detects_link_failure {
+            for (network, adapter) in part.adapters.iter().enumerate() {
+                if let Some((interface, _)) = adapter
+                    && !self.net.is_interface_up(*interface)
+                {
+                    part.replies.push_back(Reply::Interface(NetworkId(network as u8), false));
+                }
+            }
+        }
+        self.cluster_drain(h, sched);
+    }
+
+    /// Somebody starts the cluster service of a node that is on. Nothing if it runs.
+    pub fn start_cluster_service<S: Scheduler>(
+        &mut self,
+        id: HostId,
+        switches: StartSwitches,
+        sched: &mut S,
+    ) {
+        let h = id.0 as usize;
+        if self.hosts[h].life == Life::On
+            && let Some(part) = &mut self.hosts[h].cluster
+        {
+            part.service.switches = Some(switches);
+            self.start_cluster_service_now(h, sched);
+            self.rearm(h, sched);
+        }
+    }
+
+    /// Somebody stops it in order.
+    pub fn stop_cluster_service<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let h = id.0 as usize;
+        if self.hosts[h].life == Life::On
+            && let Some(part) = &mut self.hosts[h].cluster
+        {
+            part.service.start_at = None;
+            self.cluster_input(h, ClusterInput::Stop { shutting_down: false }, sched);
+            self.cluster_drain(h, sched);
+            self.rearm(h, sched);
+        }
+    }
+
+    /// Its process ends. The service control manager may start it again.
+    pub fn kill_cluster_service<S: Scheduler>(&mut self, id: HostId, sched: &mut S) {
+        let h = id.0 as usize;
+        let part = self.hosts[h].cluster.as_ref();
+        let runs = part.is_some_and(|part| part.service.machine.is_some());
+        if runs && self.hosts[h].life == Life::On {
+            self.service_ended(h, None, sched);
+            self.restart_later(h, sched);
+            self.rearm(h, sched);
+        }
+    }
+
+    /// It stands still, or goes on: nothing reaches it meanwhile.
+    pub fn hang_cluster_service<S: Scheduler>(&mut self, id: HostId, hung: bool, sched: &mut S) {
+        let h = id.0 as usize;
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if part.service.hung == hung || part.service.machine.is_none() {
+            return;
+        }
+        part.service.hung = hung;
+        if !hung && self.hosts[h].life == Life::On {
+            self.cluster_drain(h, sched);
+            self.cluster_deadlines(h, sched);
+        }
+        self.rearm(h, sched);
+    }
+
+    /// An administrator asks the service on a node for something: answered by [`What::ClusterAnswer`]. Whether
+    /// there is one to ask.
+    pub fn ask_cluster<S: Scheduler>(
+        &mut self,
+        id: HostId,
+        request: u32,
+        control: &Control,
+        sched: &mut S,
+    ) -> bool {
+        let h = id.0 as usize;
+        let part = self.hosts[h].cluster.as_ref();
+        let runs = part.is_some_and(|part| part.service.machine.is_some() && !part.service.hung);
+        if !runs || self.hosts[h].life != Life::On {
+            return false;
+        }
+        self.cluster_input(h, ClusterInput::Control { request, control }, sched);
+        self.cluster_drain(h, sched);
+        self.rearm(h, sched);
+        true
+    }
+
+    /// A program that knows the cluster changes its registry.
+    pub(super) fn ask_own_cluster<S: Scheduler>(
+        &mut self,
+        h: usize,
+        changes: Vec<DbChange>,
+        sched: &mut S,
+    ) {
+        let control = &Control::ChangeDatabase(changes);
+        self.cluster_input(h, ClusterInput::Control { request: OWN_REQUEST, control }, sched);
+    }
+
+    fn restart_later<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        if self.hosts[h].life == Life::On
+            && let Some(part) = &mut self.hosts[h].cluster
+        {
+            let after = self.clusters[part.site].spec.restarts_after;
+            part.service.start_at = after.map(|after| sched.now() + after);
+        }
+    }
+
+    /// The service is no more: what it ran is ended at once, its disks and addresses are taken away.
+    fn service_ended<S: Scheduler>(&mut self, h: usize, why: Option<HaltReason>, sched: &mut S) {
+        let now = sched.now();
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if part.service.machine.take().is_none() {
+            return;
+        }
+        part.service.halted = why;
+        part.service.hung = false;
+        part.replies.clear();
+        part.states.fill(ResourceState::Offline);
+        let watches = std::mem::take(&mut part.watches);
+        let (site, node, me) = (part.site, part.initiator, part.node);
+        let groups: Vec<usize> = (0..part.owns.len()).filter(|&g| part.owns[g]).collect();
+        part.owns.fill(false);
+        let disks = part.signatures.clone();
+        if let Some(system) = &mut self.hosts[h].system {
+            for watched in watches.into_values() {
+                let _ = system.hives.registry.unwatch(watched.watch);
+            }
+        }
+        self.end_all_resources(h, sched);
+        let cluster = &mut self.clusters[site];
+        cluster.locks.retain(|_, locker| *locker != me);
+        disks.into_iter().for_each(|disk| cluster.bus.give_up(node, disk, now));
+        for group in groups {
+            let owner = &mut cluster.owners[group];
+            *owner = owner.filter(|&owner| owner != me);
+        }
+        self.bus_told(site, sched);
+        self.tell(h, What::ClusterDown(why), sched);
+    }
+
+    /// The shutdown of a node may go on, if one waits for the service.
+    fn service_stopped<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        self.service_ended(h, None, sched);
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if part.service.stop_by.take().is_some() {
+            self.shut_down_net_bt(h, sched);
+        }
+    }
+}
+
+/// Inputs and outputs.
+impl World {
+    /// A datagram for the service. Whether it was one.
+    pub(super) fn cluster_receives<S: Scheduler>(
+        &mut self,
+        h: usize,
+        packet: PacketHandle,
+        sched: &mut S,
+    ) -> bool {
+        let now = self.now(h, sched);
+        let view = self.net.packet(packet);
+        let header = view.header;
+        if header.transport != Transport::Udp || header.destination.port() != PORT {
+            return false;
+        }
+        let Some(part) = &mut self.hosts[h].cluster else { return false };
+        if let Some(network) = part.network_of(*header.destination.ip())
+            && !part.service.hung
+            && let Some(machine) = &mut part.service.machine
+        {
+            let from = *header.source.ip();
+            let mut out = std::mem::take(&mut self.cluster_out);
+            let input = ClusterInput::Datagram { network, from, bytes: view.payload };
+            machine.handle(input, now, &mut out);
+            self.cluster_outputs(h, out, sched);
+            self.cluster_drain(h, sched);
+        }
+        true
+    }
+
+    pub(super) fn cluster_input<S: Scheduler>(
+        &mut self,
+        h: usize,
+        input: ClusterInput<'_>,
+        sched: &mut S,
+    ) {
+        let now = self.now(h, sched);
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        let Some(machine) = &mut part.service.machine else { return };
+        let mut out = std::mem::take(&mut self.cluster_out);
+        machine.handle(input, now, &mut out);
+        self.cluster_outputs(h, out, sched);
+    }
+
+    fn cluster_outputs<S: Scheduler>(
+        &mut self,
+        h: usize,
+        mut out: Outbox<ClusterOutput>,
+        sched: &mut S,
+    ) {
+        let mut end = None;
+        let mut items = std::mem::take(&mut out.items);
+        for item in items.drain(..) {
+            match item {
+                ClusterOutput::Send { network, to, bytes } => {
+                    let Some(part) = &self.hosts[h].cluster else { continue };
+                    let adapter = part.adapters.get(usize::from(network.0)).copied().flatten();
+                    if let Some((interface, address)) = adapter {
+                        let source = SocketAddrV4::new(address, PORT);
+                        let header = PacketHeader::udp(source, SocketAddrV4::new(to, PORT));
+                        self.send(interface, &header, out.bytes(bytes), sched);
+                    }
+                }
+                ClusterOutput::Scsi { ticket, disk, command } => {
+                    self.scsi_command(h, ticket, disk, command, sched);
+                }
+                ClusterOutput::File { ticket, place, path, operation } => match place {
+                    Place::Own => self.own_file(h, ticket, &path, operation, &out, sched),
+                    Place::Replica(node) => {
+                        self.replica_file(h, ticket, node, &path, operation, &out, sched);
+                    }
+                    Place::Disk(disk) => {
+                        self.shared_file(h, ticket, disk, &path, operation, &out, sched);
+                    }
+                },
+                ClusterOutput::Registry { ticket, action } => {
+                    self.registry_action(h, ticket, action, &out, sched);
+                }
+                ClusterOutput::Resource { resource, call } => {
+                    self.call_resource(h, resource, call, sched);
+                }
+                ClusterOutput::Log(event) => {
+                    self.tell(h, What::Logged { id: event.id(), name: None }, sched);
+                }
+                ClusterOutput::Answer { request, result } => {
+                    let error = result.err().map(|error| error.0);
+                    if request != OWN_REQUEST {
+                        self.tell(h, What::ClusterAnswer { request, error }, sched);
+                    }
+                }
+                ClusterOutput::Halted(why) => end = Some(Some(why)),
+                ClusterOutput::Stopped => end = Some(None),
+                ClusterOutput::Observe(observation) => self.observed(h, observation, sched),
+            }
+        }
+        out.items = items;
+        out.clear();
+        self.cluster_out = out;
+        match end {
+            None => {}
+            Some(None) => self.service_stopped(h, sched),
+            Some(Some(why)) => {
+                self.service_ended(h, Some(why), sched);
+                let Some(part) = &mut self.hosts[h].cluster else { return };
+                if part.service.stop_by.take().is_some() {
+                    self.shut_down_net_bt(h, sched);
+                } else {
+                    self.restart_later(h, sched);
+                }
+            }
+        }
+    }
+
+    fn observed<S: Scheduler>(&mut self, h: usize, observation: Observation, sched: &mut S) {
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        let owners = &mut self.clusters[part.site].owners;
+        match observation {
+            Observation::GroupTaken(group) => {
+                if let Some(owns) = part.owns.get_mut(usize::from(group.0)) {
+                    *owns = true;
+                    owners[usize::from(group.0)] = Some(part.node);
+                }
+            }
+            Observation::GroupGiven(group) => {
+                if let Some(owns) = part.owns.get_mut(usize::from(group.0)) {
+                    *owns = false;
+                    let owner = &mut owners[usize::from(group.0)];
+                    *owner = owner.filter(|&owner| owner != part.node);
+                }
+            }
+            Observation::Resource { resource, state } => {
+                if let Some(known) = part.states.get_mut(usize::from(resource.0)) {
+                    *known = state;
+                }
+            }
+            Observation::Applied { digest, .. } => sched.fold(digest),
+            _ => {}
+        }
+        self.tell(h, What::Cluster(observation), sched);
+    }
+
+    /// Passes on what the service waits for, until there is nothing more.
+    pub(super) fn cluster_drain<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        if std::mem::replace(&mut part.draining, true) {
+            return;
+        }
+        for _ in 0..REPLIES_MAX {
+            let Some(part) = &mut self.hosts[h].cluster else { return };
+            if part.service.hung {
+                break;
+            }
+            let Some(reply) = part.replies.pop_front() else { break };
+            self.pass_on(h, reply, sched);
+        }
+        if let Some(part) = &mut self.hosts[h].cluster {
+            part.draining = false;
+        }
+    }
+
+    fn pass_on<S: Scheduler>(&mut self, h: usize, reply: Reply, sched: &mut S) {
+        let input = match &reply {
+            Reply::Scsi(ticket, result) => ClusterInput::Scsi { ticket: *ticket, result: *result },
+            Reply::File(ticket, outcome) => {
+                let result = match outcome {
+                    FileOutcome::Done => FileResult::Done,
+                    FileOutcome::Content(content) => FileResult::Content(content.as_deref()),
+                    FileOutcome::Names(names) => FileResult::Names(names),
+                    FileOutcome::Locked => FileResult::Locked,
+                    FileOutcome::Full => FileResult::Full,
+                    FileOutcome::Failed => FileResult::Failed,
+                };
+                ClusterInput::File { ticket: *ticket, result }
+            }
+            Reply::Saved(ticket, saved) => {
+                let saved = saved.as_ref().map(Vec::as_slice).map_err(Clone::clone);
+                ClusterInput::Registry { ticket: *ticket, reply: RegistryReply::Saved(saved) }
+            }
+            Reply::Restored(ticket, restored) => {
+                let reply = RegistryReply::Restored(restored.clone());
+                ClusterInput::Registry { ticket: *ticket, reply }
+            }
+            Reply::Changed(ticket) => {
+                ClusterInput::Registry { ticket: *ticket, reply: RegistryReply::Changed }
+            }
+            Reply::Resource(resource, event) => {
+                ClusterInput::Resource { resource: *resource, event: *event }
+            }
+            Reply::Interface(network, works) => {
+                ClusterInput::Interface { network: *network, works: *works }
+            }
+        };
+        self.cluster_input(h, input, sched);
+    }
+
+    /// Something a node waited for has come.
+    pub(super) fn cluster_waiting<S: Scheduler>(&mut self, h: usize, what: Waiting, sched: &mut S) {
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        match what {
+            Waiting::Resource { resource, call, step } => {
+                self.resource_step(h, resource, call, step, sched);
+            }
+            Waiting::Scsi { ticket, life, result } if life == part.service.life => {
+                let result = match result {
+                    Ok(result) => result,
+                    Err(disk) => self.mounted(h, disk, sched),
+                };
+                if let Some(part) = &mut self.hosts[h].cluster {
+                    part.replies.push_back(Reply::Scsi(ticket, result));
+                }
+            }
+            Waiting::File { ticket, life, result } if life == part.service.life => {
+                part.replies.push_back(Reply::File(ticket, result));
+            }
+            _ => {}
+        }
+    }
+
+    /// The adapter of a node on a network fails, or works again.
+    pub fn set_adapter<S: Scheduler>(
+        &mut self,
+        id: HostId,
+        network: NetworkId,
+        works: bool,
+        sched: &mut S,
+    ) {
+        let h = id.0 as usize;
+        let on = self.hosts[h].is_up();
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        let adapter = part.adapters.get(usize::from(network.0)).copied().flatten();
+        let Some((interface, _)) = adapter else { return };
+        self.net.set_interface_up(interface, works && on);
+        if part.config.profile.detects_link_failure && on {
+            part.replies.push_back(Reply::Interface(network, works));
+        }
+        self.addresses_follow_adapter(h, network, works);
+        self.cluster_drain(h, sched);
+        self.rearm(h, sched);
+    }
+
+    /// Tells what became of the keys the service watches: of those that hold `key`, or of all.
+    pub(super) fn tell_watched_keys<S: Scheduler>(
+        &mut self,
+        h: usize,
+        key: Option<&KeyPath>,
+        event: KeyEvent,
+        sched: &S,
+    ) {
+        let host = &self.hosts[h];
+        let (Some(part), Some(system)) = (&host.cluster, &host.system) else { return };
+        let concerned = part.watches.values().filter(|watched| match key {
+            Some(key) => key.is_within(&watched.key),
+            None => true,
+        });
+        let mut keys: Vec<&KeyPath> = concerned.map(|watched| &watched.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let registry = &system.hives.registry;
+        let told: Vec<What> = keys
+            .into_iter()
+            .map(|key| What::Key { key: key_number(key), event, digest: registry.digest(key) })
+            .collect();
+        told.into_iter().for_each(|what| self.tell(h, what, sched));
+    }
+
+    pub(super) fn end_all_resources<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(part) = &self.hosts[h].cluster else { return };
+        // Addresses first: a node that is no member any more releases no names.
+        let addresses: Vec<ResourceId> = part.attached().map(|(r, _, _)| r).collect();
+        let all = (0..part.dlls.len() as u16).rev().map(ResourceId);
+        for resource in addresses.into_iter().chain(all) {
+            self.call_resource(h, resource, ResourceCall::Terminate, sched);
+        }
+    }
+}
+
+/// A number for a key, the same for the same key in every spelling.
+pub fn key_number(key: &KeyPath) -> u64 {
+    crate::base::hash_bytes(key.as_str().to_lowercase().as_bytes())
+}
