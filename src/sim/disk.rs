@@ -504,12 +504,7 @@ impl State {
     /// Takes every pending operation back, then repeats those that survive.
     fn take_back(&mut self, how: DiskLoss, now: SimTime, chance: &mut Stream) -> DiskLossReport {
         for op in self.journal.iter_mut().rev() {
-            if let Change::Rename { from, old } = &mut op.change {
-                let new = std::mem::replace(&mut self.files[op.file], std::mem::take(old));
-                self.files[*from] = new;
-            } else {
-                op.undo(&mut self.files[op.file]);
-            }
+            op.undo(&mut self.files);
         }
         let mut report = DiskLossReport::default();
         let journal: Vec<Operation> = self.journal.drain(..).collect();
@@ -549,7 +544,13 @@ enum Fate {
 }
 
 impl Operation {
-    fn undo(&mut self, image: &mut Image) {
+    fn undo(&mut self, files: &mut [Image]) {
+        if let Change::Rename { from, old } = &mut self.change {
+            let new = std::mem::replace(&mut files[self.file], std::mem::take(old));
+            files[*from] = new;
+            return;
+        }
+        let image = &mut files[self.file];
         match &mut self.change {
             Change::Write { offset, old, .. } => image.write(*offset, old),
             Change::SetLen { old, new, cut } => {

@@ -160,12 +160,7 @@ impl State {
     fn drop_unsubmitted(&mut self) -> usize {
         let mut dropped = 0;
         while let Some(mut op) = self.journal.pop_back_if(|op| op.times.is_none()) {
-            if let Change::Rename { from, old } = &mut op.change {
-                let new = std::mem::replace(&mut self.files[op.file], std::mem::take(old));
-                self.files[*from] = new;
-            } else {
-                op.undo(&mut self.files[op.file]);
-            }
+            op.undo(&mut self.files);
             if let Change::Write { new, .. } | Change::Replace { new, .. } = &op.change {
                 dropped += new.len();
             }

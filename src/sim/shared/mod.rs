@@ -17,8 +17,8 @@
 //! had not yet durable when it died is kept, dropped or torn there, and the platter survives.
 //!
 //! **Two writers.** At every write that lands the bus asks whether its node is the last that mounted the
-//! volume; if not, the write lies on top of another node's, and [`Violation::TwoWriters`] is told. Reservations
-//! make that impossible, except under the quirks of NT 4.0 (Q289863).
+//! volume; if not, the write lies on top of another node's, and [`Violation::TwoWriters`] is told.
+//! Reservations make that impossible, except under the quirks of NT 4.0 (Q289863).
 //!
 //! Not modelled: what moves on the bus word by word, queue tags, more than one volume per disk, persistent
 //! reservations (Windows Server 2008).

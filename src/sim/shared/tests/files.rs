@@ -281,6 +281,32 @@ fn a_database_that_was_not_written_yet_is_lost_with_the_disk() {
     assert_eq!(content(&mut bus, B, "wins.mdb", now), Some(b"old".to_vec()));
 }
 
+#[test]
+fn a_dismount_writes_what_a_database_had_not() {
+    let mut bus = bus();
+    let now = online(&mut bus, A, Q, t(0));
+    let lease = bus.lease(A, Q, now).expect("it is online");
+    lease.open("wins.mdb").write(0, b"new").expect("it works");
+    let dismount = bus.dismount(A, Q, now);
+    assert!(!lease.is_valid() && happened(&mut bus).is_empty());
+    let _ = bus.release(A, Q, dismount.at);
+    let now = online(&mut bus, B, Q, dismount.at);
+    assert_eq!(content(&mut bus, B, "wins.mdb", now), Some(b"new".to_vec()));
+}
+
+#[test]
+fn a_reset_makes_files_wait() {
+    let mut bus = bus_with(|params| params.reset = SimDuration::from_secs(4));
+    let now = online(&mut bus, A, Q, t(0));
+    let normal = bus.append(A, Q, "f", b"1", Flush::Through, now).at.since(now);
+    for scope in [ResetScope::Target(Q), ResetScope::Bus] {
+        let now = now + SimDuration::from_mins(1) * (1 + u64::from(scope == ResetScope::Bus));
+        let end = bus.reset(B, scope, now).at;
+        let append = bus.append(A, Q, "f", b"1", Flush::Through, now);
+        assert_eq!((append.result, append.at), (Ok(()), end + normal), "{scope:?}");
+    }
+}
+
 /// A is paused with a write in its cache, B takes the disk over, a third reset drops B's reservation, and A
 /// wakes before B's renewal.
 fn stale_writer(quirks: BusQuirks, third_reset: bool) -> (SharedBus, SimTime) {
@@ -331,6 +357,25 @@ fn two_writers_are_found_at_the_write_and_only_under_the_quirks() {
         assert_eq!(content(&mut bus, B, "data", t(20_000)), Some(expected), "{case}");
         let dismount = bus.dismount(B, Q, t(20_000));
         assert_eq!(bus.needs_check(Q, dismount.at), violated, "{case}: the volume is hurt");
+    }
+}
+
+#[test]
+fn a_node_that_dies_takes_only_its_own_writes_along() {
+    for seed in 0..20 {
+        let mut bus = bus();
+        let now = online(&mut bus, A, Q, t(0));
+        bus.pause(A, now);
+        let now = taken_by_b(&mut bus, now);
+        let lease = bus.lease(B, Q, now).expect("it is online");
+        let written = bus.overwrite(B, Q, "f", &[5; 4000], now);
+        assert_eq!(bus.stop(A, NodeStop::PowerCut, now, &mut chance(seed)), []);
+        assert!(lease.is_valid() && lease.open("f").len().is_ok());
+        assert_eq!(content(&mut bus, B, "f", now), Some(vec![5; 4000]));
+        assert!(written.at > now);
+        let reports = bus.stop(B, NodeStop::PowerCut, now, &mut chance(seed));
+        assert_eq!((reports.len(), reports[0].0), (1, Q), "B's were in flight");
+        assert!(lease.open("f").len().is_err());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the shared bus: reservations, volumes, files, faults, and what is planted to see them fail.
 
 mod files;
+mod model;
 mod reservations;
 mod volumes;
 

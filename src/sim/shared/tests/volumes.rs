@@ -150,6 +150,13 @@ fn a_volume_left_open_is_dirty_and_a_dismounted_one_is_clean() {
     assert!(dismount.at > now);
     bus.stop(A, NodeStop::PowerCut, now, &mut chance(1));
     assert!(bus.needs_check(Q, dismount.at));
+    // A mount without a check, in order, does not make it clean.
+    let _ = bus.reset(B, ResetScope::Bus, t(3000));
+    let _ = bus.reserve(B, Q, t(4000));
+    let mount = bus.mount(B, Q, SKIP, t(4000));
+    assert_eq!(bus.mounted(B, Q, mount.at), Ok(Mounted { check: None, dirty: true }));
+    let dismount = bus.dismount(B, Q, t(5000));
+    assert!(bus.needs_check(Q, dismount.at), "nobody has checked it");
     // Dirt that nobody checked stays through a mount and a dismount, and a check takes it away.
     media(&mut bus, MediaError::Dirty);
     let _ = bus.reset(B, ResetScope::Bus, t(9000));
