@@ -27,7 +27,8 @@ pub enum RegistryError {
     /// A key with keys below it, where only one without is deleted.
     #[error("key `{0}` has keys below it")]
     HasSubkeys(KeyPath),
-    /// HKEY_LOCAL_MACHINE holds no values, has no descriptor, and is not deleted, saved or restored as a whole.
+    /// HKEY_LOCAL_MACHINE holds no values, has no descriptor, and is not deleted, saved or restored as a
+    /// whole.
     #[error("HKEY_LOCAL_MACHINE itself cannot be changed")]
     RootIsFixed,
     /// A value's name or data.

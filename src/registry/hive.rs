@@ -1,9 +1,9 @@
 //! Hives: the parts of a registry that have a file each.
 //!
-//! A hive is a key right below HKEY_LOCAL_MACHINE (`System`, `Software`, `Cluster`) with everything in it. A change
-//! makes it dirty; the world writes the bytes [`Registry::flush`] gives some time after the first change and
-//! gives a starting host the bytes its disk has. What was not flushed is lost in a crash. Keys outside every
-//! hive are never written.
+//! A hive is a key right below HKEY_LOCAL_MACHINE (`System`, `Software`, `Cluster`) with everything in it. A
+//! change makes it dirty; the world writes the bytes [`Registry::flush`] gives some time after the first
+//! change and gives a starting host the bytes its disk has. What was not flushed is lost in a crash. Keys
+//! outside every hive are never written.
 
 use super::error::RegistryError;
 use super::format::{self, Checks, HiveState};
@@ -81,7 +81,8 @@ impl Hives {
         }
     }
 
-    /// A restore lost storage (Q189061); above the limit the hive is corrupt, now and when it is loaded again.
+    /// A restore lost storage (Q189061); above the limit the hive is corrupt, now and when it is loaded
+    /// again.
     pub(super) fn lose_storage(
         &mut self,
         path: &KeyPath,
@@ -107,7 +108,8 @@ impl Registry {
         registry
     }
 
-    /// Mounts a hive under this name. Keys that are there already belong to it from now on, and make it dirty.
+    /// Mounts a hive under this name. Keys that are there already belong to it from now on, and make it
+    /// dirty.
     pub fn mount(&mut self, name: &str) -> Result<HiveId, RegistryError> {
         let path = KeyPath::parse(name)?;
         let refused = || Err(RegistryError::CannotMount(name.to_string()));

@@ -1,12 +1,12 @@
 //! The registry of a host: keys, typed values, notification, save and restore, hives, `.reg` texts.
 //!
 //! Plain data: no clock, no disk, no threads. What a registry tells others is taken from it: signals of
-//! watches ([`Registry::take_signals`]) and hives that became dirty ([`Registry::take_dirtied`]). When a hive's
-//! bytes reach the disk, and what a crash leaves of them, is the world's business.
+//! watches ([`Registry::take_signals`]) and hives that became dirty ([`Registry::take_dirtied`]). When a
+//! hive's bytes reach the disk, and what a crash leaves of them, is the world's business.
 //!
-//! Promised: whatever is refused leaves everything as it was. Equal trees save to equal bytes. Damaged bytes
-//! and texts are error values. Not done: symbolic links (`CurrentControlSet` is a key like any other), volatile
-//! keys, classes and time stamps of keys, access checks on single reads and writes.
+//! Promised: whatever is refused leaves the tree as it was. Equal trees save to equal bytes. Damaged bytes
+//! and texts are error values. Not done: symbolic links (`CurrentControlSet` is a key like any other),
+//! volatile keys, classes and time stamps of keys, access checks on single reads and writes.
 
 mod error;
 mod format;

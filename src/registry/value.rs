@@ -132,7 +132,8 @@ impl Value {
         }
     }
 
-    /// The value of this kind and these bytes. Every pair gives one, and [`Value::data`] gives the bytes back.
+    /// The value of this kind and these bytes. Every pair gives one, and [`Value::data`] gives the bytes
+    /// back.
     pub fn from_raw(kind: u32, data: &[u8]) -> Value {
         let typed = match kind {
             REG_NONE => Some(Value::None(data.into())),

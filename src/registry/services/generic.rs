@@ -1,7 +1,7 @@
 //! What the service controller knows of every service: `System\CurrentControlSet\Services\<name>`.
 //!
-//! This is the key whose checkpoint is a trap: it carries `Start`, so a service that was disabled while online
-//! can never start again (Q290651). Checkpoints belong on its subkeys.
+//! This is the key whose checkpoint is a trap: it carries `Start`, so a service that was disabled while
+//! online can never start again (Q290651). Checkpoints belong on its subkeys.
 
 use super::super::path::{KeyPath, PathError};
 use super::{Parameter, parameters};

@@ -1,9 +1,9 @@
 //! Where services keep their parameters, under the documented names.
 //!
-//! Readers give plain structs: every field is what the registry says, or none where it says nothing. Defaults,
-//! ranges and meaning are the service's own. A value that cannot be used counts as missing, as it does to a
-//! service that then takes its default, and is told as a [`ParameterMistake`]. Writers make the registry say what
-//! the struct says, and leave what is already so, and what they do not know, alone.
+//! Readers give plain structs: every field is what the registry says, or none where it says nothing.
+//! Defaults, ranges and meaning are the service's own. A value that cannot be used counts as missing, as it
+//! does to a service that then takes its default, and is told as a [`ParameterMistake`]. Writers make the
+//! registry say what the struct says, and leave what is already so, and what they do not know, alone.
 
 pub mod dhcp;
 mod generic;

@@ -93,7 +93,7 @@ fn every_mistake_is_told_with_its_line() {
     let text = r#"Windows Registry Editor Version 5.00
 
 "early"=dword:1
-[HKEY_CURRENT_USER\Software]
+[HKEY_USERS\App]
 "unread"=dword:1
 [\Software]
 [HKEY_LOCAL_MACHINE\Software
@@ -135,7 +135,7 @@ value=1
 "#;
     let expected = r#"
 line 3: a value stands below no key; a line such as `[HKEY_LOCAL_MACHINE\Software]` is expected first
-line 4: `HKEY_CURRENT_USER\Software` is below HKEY_CURRENT_USER; only keys below HKEY_LOCAL_MACHINE can be named
+line 4: `HKEY_USERS\App` is below HKEY_USERS; only keys below HKEY_LOCAL_MACHINE can be named
 line 6: `\Software` does not begin with HKEY_LOCAL_MACHINE
 line 7: `]` is expected at the end of a key's line
 line 8: `\Software` begins with a backslash; a path is relative to HKEY_LOCAL_MACHINE
