@@ -1058,6 +1058,99 @@ error: unknown subnet `brench`
 }
 
 #[test]
+fn bad_alternatives() {
+    expect_added(
+        r#"[vary]
+link.wan.delay = ["5ms"]
+empty = {}
+[vary.design]
+lone = { remove = ["host.wins-b"] }
+typo = { remove = ["host.wins-c"], "host.wins-a.on" = "ofice" }
+"a,b" = {}
+unquoted = { host.wins-a.on = "branch" }
+number = 3
+gone = { remove = [7] }
+"#,
+        r#"
+error: unknown host `wins-b`
+  case.toml:7:53
+    7 | host.wins-a = { on = "office", wins = { partners = ["wins-b"] } }
+      |                                                     ^^^^^^^^ did you mean `wins-a`?
+  hosts: wins-a, desk-{1..9}
+  or a set: hosts, clients, wins-servers, subnet NAME, domain NAME, a pattern with *
+  so it is with the alternative `lone`
+error: unknown host `wins-b`
+  case.toml:9:68
+    9 | host."desk-{1..9}" = { on = "office", nbt = { servers = ["wins-a", "wins-b"] } }
+      |                                                                    ^^^^^^^^ did you mean `wins-a`?
+  hosts: wins-a, desk-{1..9}
+  or a set: hosts, clients, wins-servers, subnet NAME, domain NAME, a pattern with *
+  so it is with the alternative `lone`
+error: `link` is a table of the scenario itself
+  case.toml:11:1
+   11 | link.wan.delay = ["5ms"]
+      | ^^^^ put a path in quotes: "link.wan.delay" = ["5ms", "50ms"]
+error: `empty` has no alternatives
+  case.toml:12:9
+   12 | empty = {}
+      |         ^^
+error: there is no `wins-c` to remove
+  case.toml:15:20
+   15 | typo = { remove = ["host.wins-c"], "host.wins-a.on" = "ofice" }
+      |                    ^^^^^^^^^^^^^ did you mean `wins-a`?
+  there is: wins-a, wins-b, desk-{1..9}
+error: `a,b` is no name for an alternative
+  case.toml:16:1
+   16 | "a,b" = {}
+      | ^^^^^ it has no comma, quote, dot or `=`
+error: this would replace everything below `host`
+  case.toml:17:14
+   17 | unquoted = { host.wins-a.on = "branch" }
+      |              ^^^^ put the path in quotes: "host.wins-a.profile" = "nt40"
+error: an alternative is a table, and `number` is a number
+  case.toml:18:10
+   18 | number = 3
+      |          ^ write { "link.wan.delay" = "5ms", remove = ["host.old"] }
+error: `remove` is a list of paths
+  case.toml:19:20
+   19 | gone = { remove = [7] }
+      |                    ^
+9 mistakes in 1 file
+"#,
+    );
+}
+
+#[test]
+fn values_that_do_not_go_together() {
+    expect_added(
+        r#"[vary]
+"host.wins-a.on" = ["office", "branch"]
+[vary.network]
+one = {}
+flat = { remove = ["link.wan"], "host.wins-b.on" = "office" }
+"#,
+        r#"
+error: `wins-a` cannot reach `wins-b`
+  case.toml:14:1
+   14 | flat = { remove = ["link.wan"], "host.wins-b.on" = "office" }
+      | ^^^^ no router or link joins `branch` and `office`
+  together with host.wins-a.on branch
+error: `wins-b` cannot reach `wins-a`
+  case.toml:14:1
+   14 | flat = { remove = ["link.wan"], "host.wins-b.on" = "office" }
+      | ^^^^ no router or link joins `office` and `branch`
+  together with host.wins-a.on branch
+error: `desk-1` cannot reach `wins-a`
+  case.toml:14:1
+   14 | flat = { remove = ["link.wan"], "host.wins-b.on" = "office" }
+      | ^^^^ no router or link joins `office` and `branch`
+  together with host.wins-a.on branch
+3 mistakes in 1 file
+"#,
+    );
+}
+
+#[test]
 fn five_mistakes_in_one_pass() {
     expect(
         r#"title = "five"

@@ -84,7 +84,7 @@ fn list_keys<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
 /// Checks a value. `key` and `key_span` name it in messages.
 fn check(node: &Node, kind: &Kind, key: &str, key_span: Span, out: &mut Mistakes) {
     match (kind, &node.value) {
-        (Kind::Any, _) => {}
+        (Kind::Any | Kind::Vary, _) => {}
         (Kind::Table(spec), Value::Table(table)) => check_table(table, spec, key_span, out),
         (Kind::List(item), Value::List(items)) => {
             for node in items {
@@ -223,6 +223,7 @@ fn fits(node: &Node, kind: &Kind) -> Result<(), Unfit> {
         | Kind::Refs(_)
         | Kind::Moment
         | Kind::Any
+        | Kind::Vary
         | Kind::Either(_) => match text.trim().is_empty() {
             true => Err(Unfit { why: "it is empty".to_string(), meant: None }),
             false => Ok(()),
@@ -285,5 +286,6 @@ pub fn describe(kind: &Kind) -> String {
         Kind::Named(what, _) => format!("a table of {what}s"),
         Kind::Either(kinds) => kinds.iter().map(describe).collect::<Vec<_>>().join(" or "),
         Kind::Any => "anything".into(),
+        Kind::Vary => "a table of paths with lists of values, and of named alternatives".into(),
     }
 }

@@ -25,6 +25,8 @@ pub struct Mistakes {
     path: String,
     text: String,
     overrides: Vec<String>,
+    /// What `--vary` gives; their places follow those of the overrides.
+    varied: Vec<String>,
     list: Vec<Mistake>,
 }
 
@@ -67,8 +69,15 @@ impl Mistakes {
             path: path.to_string(),
             text: text.to_string(),
             overrides: overrides.to_vec(),
+            varied: Vec::new(),
             list: Vec::new(),
         }
+    }
+
+    /// With these texts of `--vary`.
+    pub fn varying(mut self, varied: &[String]) -> Mistakes {
+        self.varied = varied.to_vec();
+        self
     }
 
     /// Adds one.
@@ -116,10 +125,10 @@ impl Mistakes {
         let span = mistake.span;
         let (name, text, first_line) = match span.source {
             0 => (self.path.as_str(), self.text.as_str(), 1),
-            n => {
-                let text = self.overrides.get(n as usize - 1).map_or("", String::as_str);
-                ("--set", text, n as usize)
-            }
+            n => match (n as usize).checked_sub(self.overrides.len() + 1) {
+                None => ("--set", self.overrides[n as usize - 1].as_str(), n as usize),
+                Some(i) => ("--vary", self.varied.get(i).map_or("", String::as_str), i + 1),
+            },
         };
         let start = floor_boundary(text, span.start as usize);
         let end = floor_boundary(text, (span.end as usize).max(start));

@@ -4,6 +4,7 @@
 //! reported like one in the file, pointing at the override.
 
 use super::diagnose::{Mistake, Mistakes, nearest};
+use super::vary::{apply_vary, choose};
 use toml::de::{DeTable, DeValue};
 
 /// A stretch of bytes in the file (source 0) or in the n-th override (source n).
@@ -120,11 +121,62 @@ pub fn apply_override(root: &mut Table, n: u32, text: &str, mistakes: &mut Mista
         );
         return;
     };
+    if let Some(chosen) = choose(root, path, value, span_of(n, 0..text.len())) {
+        if let Err(mistake) = chosen {
+            mistakes.add(mistake);
+        }
+        return;
+    }
     let node = override_value(n, path.len() + 1, value);
     let segments = split_path(n, path);
     if let Err(mistake) = set(root, &segments, node) {
         mistakes.add(mistake);
     }
+}
+
+/// Applies `path=v1,v2` of `--vary`, the n-th override: what the sweep tries instead of what the file says.
+pub fn vary_override(root: &mut Table, n: u32, text: &str, mistakes: &mut Mistakes) {
+    let whole = span_of(n, 0..text.len());
+    let parts =
+        text.split_once('=').filter(|(path, values)| !path.is_empty() && !values.is_empty());
+    let Some((path, values)) = parts else {
+        let mistake = Mistake::new(whole, "what varies needs a path and values");
+        mistakes.add(mistake.hint("write path=value,value, such as link.wan.delay=5ms,50ms"));
+        return;
+    };
+    let mut nodes = Vec::new();
+    for range in split_values(values) {
+        let offset = path.len() + 1 + range.start;
+        let value = &values[range];
+        if value.trim().is_empty() {
+            let mistake = Mistake::new(span_of(n, offset..offset + value.len()), "an empty value");
+            mistakes.add(mistake.hint("a comma stands between two values"));
+            return;
+        }
+        nodes.push(override_value(n, offset, value));
+    }
+    if let Err(mistake) = apply_vary(root, path, span_of(n, 0..path.len()), nodes) {
+        mistakes.add(mistake);
+    }
+}
+
+/// Where the values of a list are, parted at commas outside quotes and brackets.
+fn split_values(text: &str) -> Vec<std::ops::Range<usize>> {
+    let (mut ranges, mut start, mut depth, mut quoted) = (Vec::new(), 0, 0usize, false);
+    for (i, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '[' | '{' if !quoted => depth += 1,
+            ']' | '}' if !quoted => depth = depth.saturating_sub(1),
+            ',' if !quoted && depth == 0 => {
+                ranges.push(start..i);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    ranges.push(start..text.len());
+    ranges
 }
 
 /// Applies `path=value` from inside the file; everything about it is reported at `span`.
@@ -134,17 +186,109 @@ pub fn with_override(root: &mut Table, text: &str, span: Span) -> Result<(), Mis
         return Err(mistake.hint("write path=value, such as link.wan.loss=1/100"));
     };
     let node = Node { span, ..override_value(0, 0, value) };
-    *root = with_value(root, path, span, node)?;
+    let mut changed = root.clone();
+    put(&mut changed, path, span, node)?;
+    *root = changed;
     Ok(())
 }
 
-/// The document with another value at a path; `span` is where the path stands.
-pub fn with_value(root: &Table, path: &str, span: Span, node: Node) -> Result<Table, Mistake> {
-    let segments: Vec<(String, Span)> =
-        split_path(0, path).into_iter().map(|(s, _)| (s, span)).collect();
-    let mut changed = root.clone();
-    set(&mut changed, &segments, node)?;
-    Ok(changed)
+/// Sets the value at a path; `span` is where the path stands.
+///
+/// # Errors
+/// The path leads nowhere; the document may be half changed then.
+pub fn put(root: &mut Table, path: &str, span: Span, node: Node) -> Result<(), Mistake> {
+    set(root, &path_at(path, span), node)
+}
+
+/// Takes out what stands at a path. An entry of a list leaves a gap, so that the numbers of the others stay,
+/// until [`sweep_out`] closes it.
+///
+/// # Errors
+/// There is nothing at that path.
+pub fn take(root: &mut Table, path: &str, span: Span) -> Result<(), Mistake> {
+    let segments = path_at(path, span);
+    let Some((last, above)) = segments.split_last() else { return Ok(()) };
+    let whole = Node { span, value: Value::Table(std::mem::take(root)) };
+    let mut top = whole;
+    let outcome = take_below(&mut top, above, last);
+    if let Value::Table(table) = top.value {
+        *root = table;
+    }
+    outcome
+}
+
+/// Closes the gaps that [`take`] left in lists.
+pub fn sweep_out(root: &mut Table) {
+    fn inside(node: &mut Node) {
+        match &mut node.value {
+            Value::List(items) => {
+                items.retain(|item| !matches!(item.value, Value::Other(GAP)));
+                items.iter_mut().for_each(inside);
+            }
+            Value::Table(table) => sweep_out(table),
+            _ => {}
+        }
+    }
+    root.entries.iter_mut().for_each(|entry| inside(&mut entry.node));
+}
+
+/// What stands where an entry of a list was taken out.
+const GAP: &str = "a gap";
+
+fn take_below(
+    node: &mut Node,
+    above: &[(String, Span)],
+    last: &(String, Span),
+) -> Result<(), Mistake> {
+    let (key, span) = above.first().unwrap_or(last);
+    match &mut node.value {
+        Value::Table(table) => {
+            let Some(i) = table.entries.iter().position(|e| &e.key == key) else {
+                let known: Vec<&str> = table.entries.iter().map(|e| e.key.as_str()).collect();
+                let mistake = Mistake::new(*span, format!("there is no `{key}` to remove"));
+                let mistake = mistake.suggest(nearest(key, known.iter().copied()));
+                return Err(mistake.note(format!("there is: {}", known.join(", "))));
+            };
+            match above.split_first() {
+                Some((_, above)) => take_below(&mut table.entries[i].node, above, last),
+                None => {
+                    table.entries.remove(i);
+                    Ok(())
+                }
+            }
+        }
+        Value::List(items) => {
+            let i = entry_of(items, key, *span)?;
+            match above.split_first() {
+                Some((_, above)) => take_below(&mut items[i], above, last),
+                None => {
+                    items[i].value = Value::Other(GAP);
+                    Ok(())
+                }
+            }
+        }
+        _ => {
+            let what = node.type_name();
+            Err(Mistake::new(*span, format!("`{key}` lies below {what}, not below a table")))
+        }
+    }
+}
+
+fn path_at(path: &str, span: Span) -> Vec<(String, Span)> {
+    split_path(0, path).into_iter().map(|(s, _)| (s, span)).collect()
+}
+
+/// A value as an override writes it: a text without its quotes where that means the same.
+pub fn bare_value(node: &Node) -> String {
+    match &node.value {
+        Value::Text(text)
+            if matches!(&override_value(0, 0, text).value, Value::Text(same) if same == text)
+                && !text.contains([',', '"', '[', '{']) =>
+        {
+            text.clone()
+        }
+        _ => write_value(node),
+    }
 }
 
 /// How a value is written in TOML, on one line.
@@ -220,7 +364,7 @@ fn split_path(n: u32, path: &str) -> Vec<(String, Span)> {
 }
 
 /// Top-level keys whose tables hold entries named by the file: those must exist.
-const NAMED: [&str; 6] = ["subnet", "router", "link", "host", "domain", "workload"];
+const NAMED: [&str; 7] = ["subnet", "router", "link", "host", "domain", "cluster", "workload"];
 
 fn set(root: &mut Table, path: &[(String, Span)], node: Node) -> Result<(), Mistake> {
     let named = path.first().is_some_and(|(s, _)| NAMED.contains(&s.as_str()));
@@ -236,7 +380,9 @@ fn set_in_table(
 ) -> Result<(), Mistake> {
     let Some(((key, span), rest)) = path.split_first() else { return Ok(()) };
     let position = table.entries.iter().position(|e| &e.key == key);
-    if position.is_none() && (strict > 0 && !rest.is_empty()) {
+    // The first of its kind: `host.new` may come where there was no host.
+    let first = strict == 2 && rest.len() == 1;
+    if position.is_none() && (strict > 0 && !rest.is_empty()) && !first {
         let known: Vec<&str> = table.entries.iter().map(|e| e.key.as_str()).collect();
         let mistake = Mistake::new(*span, format!("the scenario has no `{key}` to change"));
         let mistake = mistake.suggest(nearest(key, known.iter().copied()));
@@ -267,18 +413,7 @@ fn set_in_node(
     match &mut target.value {
         Value::Table(table) => set_in_table(table, path, node, strict),
         Value::List(items) => {
-            let count = items.len();
-            let index = key.parse::<usize>().ok().filter(|&i| (1..=count).contains(&i));
-            let labelled = |n: &Node| {
-                let label = n.table().and_then(|t| t.get("label").or_else(|| t.get("name")));
-                label.and_then(Node::text) == Some(key)
-            };
-            let found = index.map(|i| i - 1).or_else(|| items.iter().position(labelled));
-            let Some(i) = found else {
-                return Err(Mistake::new(*span, format!("no entry `{key}` in this list")).note(
-                    format!("entries have numbers from 1 to {count}, or the label the file gives"),
-                ));
-            };
+            let i = entry_of(items, key, *span)?;
             if path.len() == 1 {
                 items[i] = node;
                 return Ok(());
@@ -290,6 +425,21 @@ fn set_in_node(
             Err(Mistake::new(*span, format!("`{key}` lies below {what}, not below a table")))
         }
     }
+}
+
+/// Which entry of a list a path means: its number from 1, or its label.
+fn entry_of(items: &[Node], key: &str, span: Span) -> Result<usize, Mistake> {
+    let count = items.len();
+    let index = key.parse::<usize>().ok().filter(|&i| (1..=count).contains(&i));
+    let labelled = |n: &Node| {
+        let label = n.table().and_then(|t| t.get("label").or_else(|| t.get("name")));
+        label.and_then(Node::text) == Some(key)
+    };
+    let found = index.map(|i| i - 1).or_else(|| items.iter().position(labelled));
+    found.ok_or_else(|| {
+        Mistake::new(span, format!("no entry `{key}` in this list"))
+            .note(format!("entries have numbers from 1 to {count}, or the label the file gives"))
+    })
 }
 
 fn span_of(source: u32, range: std::ops::Range<usize>) -> Span {

@@ -34,7 +34,7 @@ pub use expectation::{
 };
 pub use explain::explain;
 pub use kb::KbPlan;
-pub use load::{load, load_file};
+pub use load::{SweepPlan, load, load_file, load_sweep};
 pub use plan::{
     Boot, Changed, ClockPlan, DomainPlan, DomainRef, DurationRange, GroupPlan, GroupRef, HostPlan,
     HostProfile, HostRef, InterfacePlan, LinkPlan, LinkRef, MediumPlan, NbtPlan, NbtRole, OwnName,
@@ -46,8 +46,8 @@ pub use schema::schema;
 pub use story::{
     ArrivalLaw, Choose, ClaimKind, FaultKind, FaultPlan, FaultRef, FaultSchedule, GapLaw,
     HostTarget, LookupTarget, LookupsPlan, PacketScope, ProbeKind, ProbePlan, RecordPlan,
-    ReplicateDirection, Side, StepKind, StepPlan, StepRef, VaryPlan, WorkloadKind, WorkloadPlan,
-    WorkloadRef,
+    ReplicateDirection, Side, StepKind, StepPlan, StepRef, VaryPlan, VaryValue, WorkloadKind,
+    WorkloadPlan, WorkloadRef,
 };
 
 /// A moment as scenario files write it: `09:00`, `1d 09:00`, or a time from the start such as `9h 30min`.

@@ -100,6 +100,7 @@ impl Tables {
                 json!({ "anyOf": [name, { "type": "array", "items": name }], "title": describe(kind) })
             }
             Kind::Any => json!({}),
+            Kind::Vary => vary(),
             Kind::Switch => json!({ "type": "boolean" }),
             Kind::Number(low, high) => {
                 json!({ "type": "integer", "minimum": low, "maximum": high })
@@ -112,6 +113,25 @@ impl Tables {
             _ => text(kind),
         }
     }
+}
+
+/// Paths with lists of values, and names with alternatives.
+fn vary() -> Value {
+    let path = json!({ "type": "string", "minLength": 1 });
+    let remove = json!({
+        "anyOf": [path, { "type": "array", "items": path }],
+        "description": "Paths that are taken out, before anything is set.",
+    });
+    let alternative = json!({ "type": "object", "properties": { "remove": remove } });
+    json!({ "type": "object", "additionalProperties": { "anyOf": [
+        { "type": "array", "minItems": 1, "description": "The values of a path." },
+        {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": alternative,
+            "description": "Alternatives by name: each sets paths to values.",
+        },
+    ] } })
 }
 
 /// A value that is written as a text, with the pattern of its unit where it has one.

@@ -551,8 +551,20 @@ pub enum ProbeKind {
 /// Something a sweep may vary.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VaryPlan {
-    /// Which value of the file: `link.wan.delay`.
-    pub path: String,
-    /// The values, as they would stand in the file.
-    pub values: Vec<String>,
+    /// Which value of the file, `link.wan.delay`, or the name of the alternatives.
+    pub name: String,
+    /// What it can be.
+    pub values: Vec<VaryValue>,
+}
+
+/// A value that a sweep tries, or a named alternative.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaryValue {
+    /// The value as it would stand in an override, a long one by its place in the list; or the
+    /// alternative's name.
+    pub name: String,
+    /// The override `path=value` that chooses it.
+    pub pick: String,
+    /// What it sets and removes, one text each.
+    pub changes: Vec<String>,
 }

@@ -11,7 +11,7 @@ mod words;
 use super::expectation::{ExpectKind, Period};
 use super::kb::KbPlan;
 use super::plan::{LinkPlan, MediumPlan, Plan, SubnetRef};
-use super::story::FaultSchedule;
+use super::story::{FaultSchedule, VaryPlan, VaryValue};
 use std::fmt::Write;
 use words::{Words, clock, drawn, odds, plural, size, time};
 
@@ -48,10 +48,24 @@ pub fn explain(plan: &Plan) -> String {
         .collect();
     section(&mut out, "probes", &rows);
     section(&mut out, "expectations", &expects(&words));
-    let rows = plan.vary.iter();
-    let rows: Vec<Row> = rows.map(|v| vec![v.path.clone(), v.values.join(", ")]).collect();
-    section(&mut out, "values a sweep tries", &rows);
+    section(&mut out, "values a sweep tries", &plan.vary.iter().map(varied).collect::<Vec<_>>());
     out
+}
+
+/// The values of a path in one line, or each alternative with what it changes in a line of its own.
+fn varied(vary: &VaryPlan) -> Row {
+    let plain = |v: &VaryValue| v.pick.strip_prefix(&vary.name).is_some_and(|r| r.starts_with('='));
+    let text = if vary.values.iter().all(plain) {
+        let value = |v: &VaryValue| v.pick[vary.name.len() + 1..].to_string();
+        vary.values.iter().map(value).collect::<Vec<_>>().join(", ")
+    } else {
+        let one = |v: &VaryValue| match v.changes.is_empty() {
+            true => format!("{}: as the file stands", v.name),
+            false => format!("{}: {}", v.name, v.changes.join("; ")),
+        };
+        vary.values.iter().map(one).collect::<Vec<_>>().join("\n")
+    };
+    vec![vary.name.clone(), text]
 }
 
 /// The failure that a scenario reproduces.

@@ -72,6 +72,8 @@ pub enum Kind {
     Either(&'static [Kind]),
     /// Anything.
     Any,
+    /// What a sweep varies.
+    Vary,
 }
 
 /// One key of a table.
@@ -171,9 +173,12 @@ pub static SCENARIO: Spec = spec(
         key("probe", List(&Table(&PROBE)), "What is measured beyond the standard measures."),
         key("expect", List(&Table(&EXPECT)), "What must hold."),
         key("kb", Table(&KB), "The documented failure that the scenario reproduces."),
-        key("vary", Any, "Values a sweep tries: a table of paths and lists."),
+        key("vary", Vary, VARY_DOC),
     ],
 );
+
+const VARY_DOC: &str = "What a sweep tries: a path in quotes with a list of values, or a name with a table \
+     of alternatives, each a table of paths and values, in which `remove` lists paths taken out.";
 
 const MEDIUM: &[Key] = &[
     key("delay", Range, "Delay of each datagram. Default 100us in a subnet, 5ms on a link."),

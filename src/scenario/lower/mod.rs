@@ -16,11 +16,12 @@ mod workloads;
 pub use hosts::{BOOT_TAKES, default_cpu};
 
 use super::diagnose::{Mistake, Mistakes};
-use super::document::{Node, Span, Table, write_value};
+use super::document::{Node, Span, Table};
 use super::kb::{KbPlan, is_article};
 use super::plan::{HostRef, Plan, SubnetRef};
 use super::values::{self, Unfit};
-use super::{FaultRef, StepRef, VaryPlan};
+use super::vary::{Axis, axes};
+use super::{FaultRef, StepRef};
 use crate::base::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -163,23 +164,7 @@ impl<'a> Build<'a> {
     }
 
     fn vary(&mut self) {
-        let Some(node) = self.root.get("vary") else { return };
-        let Some(table) = node.table() else {
-            self.mistake(node.span, "`vary` is a table of paths and lists of values");
-            return;
-        };
-        for entry in &table.entries {
-            let super::document::Value::List(items) = &entry.node.value else {
-                let mistake = Mistake::new(entry.node.span, "a varied value needs a list");
-                self.out.add(mistake.hint("write [\"5ms\", \"50ms\"]"));
-                continue;
-            };
-            if items.is_empty() {
-                self.mistake(entry.node.span, "the list of values is empty");
-            }
-            let values = items.iter().map(write_value).collect();
-            self.plan.vary.push(VaryPlan { path: entry.key.clone(), values });
-        }
+        self.plan.vary = axes(self.root, self.out).iter().map(Axis::plan).collect();
     }
 
     /// The failure that the scenario reproduces. What its overrides do is checked by `check_kb`.
