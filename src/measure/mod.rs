@@ -2,8 +2,10 @@
 
 pub mod convergence;
 pub mod distribution;
+pub mod failures;
 pub mod lookups;
 mod result;
+pub mod sweep;
 
 pub use result::{
     ExpectationResult, FaultSpan, Histogram, Measure, NotableEvent, RunResult, Series, Verdict,
