@@ -15,7 +15,7 @@ pub mod base;
 pub mod cluster;
 // The command line.
 pub mod cli;
-// Running scenarios: faults, workloads and operators as actors, measuring, judging, one seed or twice.
+// Running scenarios: faults, workloads and operators as actors, measuring, judging, one seed or thousands.
 pub mod explore;
 // What is observed and judged: series, histograms, convergence, expectations.
 pub mod measure;
