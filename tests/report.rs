@@ -251,9 +251,17 @@ fn an_output_folder_gets_every_file_and_nothing_else() {
     assert!(paths.iter().all(|p| p.is_file()));
     assert_eq!(
         names_in(&out),
-        ["charts", "measures.parquet", "report.html", "summary.json", "timeline.txt"]
+        [
+            "charts",
+            "measures.parquet",
+            "report.html",
+            "run.json",
+            "series.csv",
+            "summary.json",
+            "timeline.txt"
+        ]
     );
-    assert_eq!(names_in(&out.join("charts")).len() + 4, paths.len());
+    assert_eq!(names_in(&out.join("charts")).len() + 6, paths.len());
     report::write_all(&out, &sample::failover(), Some(2.0)).expect("written over");
 }
 

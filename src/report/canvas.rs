@@ -38,6 +38,8 @@ pub(super) enum Shape {
     Rect { from: (f64, f64), to: (f64, f64), colour: Colour, alpha: f64 },
     /// A line through points, each segment along one axis.
     Line { points: Vec<(f64, f64)>, width: f64, colour: Colour },
+    /// A filled circle.
+    Dot { at: (f64, f64), radius: f64, colour: Colour, alpha: f64 },
     /// One line of text, centred on `at.1` vertically.
     Text { at: (f64, f64), text: String, size: f64, anchor: Anchor, colour: Colour },
 }
@@ -133,6 +135,11 @@ fn draw<B: DrawingBackend>(area: &Area<'_, B>, shapes: &[Shape], whole_lines: bo
             Shape::Rect { from, to, colour, alpha } => {
                 let style = RGBColor(colour.0, colour.1, colour.2).mix(*alpha).filled();
                 area.draw(&Rectangle::new([fine(*from), fine(*to)], style))
+            }
+            Shape::Dot { at, radius, colour, alpha } => {
+                let style = RGBColor(colour.0, colour.1, colour.2).mix(*alpha).filled();
+                let radius = (radius * f64::from(FINE)).round() as i32;
+                area.draw(&Circle::new(fine(*at), radius, style))
             }
             Shape::Line { points, width, colour } if whole_lines => {
                 let stroke = (width * f64::from(FINE)).round() as u32;

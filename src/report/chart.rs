@@ -7,9 +7,10 @@
 use super::canvas::{png, svg};
 use super::draw;
 use super::format::words;
+use super::strips;
 use crate::measure::{FaultSpan, RunResult};
 
-/// Width and height of every chart in pixels.
+/// Width and height of a chart in pixels; one of few strips is less high.
 pub(super) const SIZE: (u32, u32) = (1200, 600);
 /// No more charts than this are drawn: a scenario with a series a host must not fill the disk.
 const CHARTS_MAX: usize = 24;
@@ -37,6 +38,8 @@ pub(super) enum Kind {
     Time { from: f64, until: f64 },
     /// Which part of the values is at most so large.
     Distribution,
+    /// A strip for each line: its values as dots along the horizontal axis.
+    Strips,
 }
 
 /// One line of a chart.
@@ -45,11 +48,53 @@ pub(super) struct Line {
     pub(super) name: String,
     /// See [`crate::measure::Series::steps`].
     pub(super) steps: bool,
-    /// Time and value; for a distribution the value and how many are at most so large.
+    /// Time and value; for a distribution the value and how many are at most so large; for a strip the
+    /// values, ascending, and nothing.
     pub(super) points: Vec<(f64, f64)>,
+    /// Time, and between which values most lie from then on.
+    pub(super) band: Vec<(f64, f64, f64)>,
+    /// What stands right of a strip.
+    pub(super) note: String,
+}
+
+impl Line {
+    pub(super) fn new(name: String, steps: bool, points: Vec<(f64, f64)>) -> Line {
+        Line { name, steps, points, band: Vec::new(), note: String::new() }
+    }
 }
 
 impl Chart {
+    /// A chart without lines, of the values of a chart of runs.
+    pub(super) fn over_time(chart: &str, line: &str, unit: &str, until: f64) -> Chart {
+        let kind = Kind::Time { from: 0.0, until };
+        let (title, what) = describe(chart, unit, kind);
+        let named = if line.is_empty() { chart.to_string() } else { format!("{chart}-{line}") };
+        Chart {
+            name: file_name(&named),
+            title: if line.is_empty() { title } else { format!("{title}: {line}") },
+            subtitle: String::new(),
+            kind,
+            lines: Vec::new(),
+            unit: unit.to_string(),
+            what,
+            faults: Vec::new(),
+        }
+    }
+
+    /// A chart of strips without any yet. `what` the values are stands at their axis.
+    pub(super) fn strips(name: &str, title: String, what: String, unit: &str) -> Chart {
+        Chart {
+            name: file_name(name),
+            title,
+            subtitle: String::new(),
+            kind: Kind::Strips,
+            lines: Vec::new(),
+            unit: unit.to_string(),
+            what,
+            faults: Vec::new(),
+        }
+    }
+
     /// A name for files: letters, digits and dashes.
     pub fn name(&self) -> &str {
         &self.name
@@ -60,14 +105,22 @@ impl Chart {
         &self.title
     }
 
-    /// The chart as an SVG document, 1200 by 600.
-    pub fn svg(&self) -> String {
-        svg(&draw::shapes(self), SIZE, &format!("{}: {}", self.title, self.subtitle))
+    pub(super) fn height(&self) -> u32 {
+        if self.kind == Kind::Strips { strips::height(self) } else { SIZE.1 }
     }
 
-    /// The chart as a PNG file, 1200 by 600.
+    /// The chart as an SVG document, 1200 wide and 600 high or less.
+    pub fn svg(&self) -> String {
+        svg(
+            &draw::shapes(self),
+            (SIZE.0, self.height()),
+            &format!("{}: {}", self.title, self.subtitle),
+        )
+    }
+
+    /// The chart as a PNG file of the same size.
     pub fn png(&self) -> Vec<u8> {
-        png(&draw::shapes(self), SIZE)
+        png(&draw::shapes(self), (SIZE.0, self.height()))
     }
 
     /// The same chart drawn close to a fault.
@@ -138,7 +191,7 @@ fn collect(all: &mut Vec<Chart>, result: &RunResult, subtitle: &str, run: Option
     };
     for s in result.series.iter().filter(|s| s.points.iter().any(|p| p.1.is_finite())) {
         let kind = Kind::Time { from: 0.0, until };
-        let line = Line { name: named(&s.line), steps: s.steps, points: s.points.clone() };
+        let line = Line::new(named(&s.line), s.steps, s.points.clone());
         place(all, (&s.chart, &s.unit, kind), result, subtitle).lines.push(line);
     }
     for h in &result.histograms {
@@ -148,7 +201,7 @@ fn collect(all: &mut Vec<Chart>, result: &RunResult, subtitle: &str, run: Option
         }
         values.sort_by(f64::total_cmp);
         let points = values.iter().enumerate().map(|(i, &v)| (v, (i + 1) as f64)).collect();
-        let line = Line { name: named(&h.line), steps: true, points };
+        let line = Line::new(named(&h.line), true, points);
         place(all, (&h.chart, &h.unit, Kind::Distribution), result, subtitle).lines.push(line);
     }
 }
@@ -211,7 +264,7 @@ fn describe(chart: &str, unit: &str, kind: Kind) -> (String, String) {
 }
 
 /// Orders the charts, adds those close to a fault, and keeps to the limit.
-fn finish(mut all: Vec<Chart>, until: f64) -> Vec<Chart> {
+pub(super) fn finish(mut all: Vec<Chart>, until: f64) -> Vec<Chart> {
     const ORDER: [&str; 3] = ["resolution", "names-known", "replication-lag"];
     let rank = |c: &Chart| ORDER.iter().position(|o| *o == c.name).unwrap_or(ORDER.len());
     all.sort_by_key(rank); // stable: others keep their order
@@ -231,7 +284,7 @@ fn finish(mut all: Vec<Chart>, until: f64) -> Vec<Chart> {
 
 /// Where to draw a chart a second time: from a little before the first fault to a while after its end.
 fn close_window(chart: &Chart, until: f64) -> Option<(FaultSpan, f64, f64)> {
-    if !["resolution", "names-known"].contains(&chart.name.as_str()) {
+    if !["resolution", "names-known"].iter().any(|name| chart.name.starts_with(name)) {
         return None;
     }
     let fault = chart.faults.first()?;

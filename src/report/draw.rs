@@ -9,9 +9,10 @@
 use super::canvas::{Anchor, Colour, Shape, text_width};
 use super::chart::{Chart, Kind, Line, SIZE};
 use super::format::{grouped, value};
+use super::strips;
 use super::ticks::{self, Tick};
 
-const PALETTE: [Colour; 7] = [
+pub(super) const PALETTE: [Colour; 7] = [
     (0x00, 0x72, 0xB2),
     (0xD5, 0x5E, 0x00),
     (0x00, 0x9E, 0x73),
@@ -21,23 +22,23 @@ const PALETTE: [Colour; 7] = [
     (0x33, 0x33, 0x33),
 ];
 const PAPER: Colour = (0xFF, 0xFF, 0xFF);
-const INK: Colour = (0x1C, 0x22, 0x2B);
-const SOFT: Colour = (0x5A, 0x64, 0x72);
-const GRID: Colour = (0xE3, 0xE6, 0xEA);
-const AXIS: Colour = (0x9A, 0xA3, 0xAF);
+pub(super) const INK: Colour = (0x1C, 0x22, 0x2B);
+pub(super) const SOFT: Colour = (0x5A, 0x64, 0x72);
+pub(super) const GRID: Colour = (0xE3, 0xE6, 0xEA);
+pub(super) const AXIS: Colour = (0x9A, 0xA3, 0xAF);
 const OTHERS: Colour = (0xB4, 0xBA, 0xC2);
 const FAULT: Colour = (0xC0, 0x39, 0x2B);
 
 /// The lines that get a colour and a place in the legend; further ones are drawn in grey behind them.
-const LINES_MAX: usize = 14;
+pub(super) const LINES_MAX: usize = 14;
 /// Rows of fault names above the plot; the names of further faults are left out, their shade is not.
 const FAULT_ROWS_MAX: usize = 3;
 /// Columns in which extremes are kept: half pixels.
 const COLUMNS: f64 = 2.0;
 
-const MARGIN: f64 = 28.0;
-const ROW: f64 = 22.0;
-const TEXT: f64 = 13.0;
+pub(super) const MARGIN: f64 = 28.0;
+pub(super) const ROW: f64 = 22.0;
+pub(super) const TEXT: f64 = 13.0;
 
 /// Where the plot is, and what its axes mean.
 struct Plot {
@@ -65,7 +66,7 @@ impl Plot {
 
 /// The whole chart.
 pub(super) fn shapes(chart: &Chart) -> Vec<Shape> {
-    let (width, height) = (f64::from(SIZE.0), f64::from(SIZE.1));
+    let (width, height) = (f64::from(SIZE.0), f64::from(chart.height()));
     let mut out =
         vec![Shape::Rect { from: (0.0, 0.0), to: (width, height), colour: PAPER, alpha: 1.0 }];
     let room = width - 2.0 * MARGIN;
@@ -78,6 +79,10 @@ pub(super) fn shapes(chart: &Chart) -> Vec<Shape> {
         Anchor::Start,
         SOFT,
     );
+    if chart.kind == Kind::Strips {
+        strips::draw(&mut out, chart);
+        return out;
+    }
     let below_legend = legend(&mut out, chart, 84.0);
 
     let (y_top, y_ticks) = y_axis(chart);
@@ -98,11 +103,12 @@ pub(super) fn shapes(chart: &Chart) -> Vec<Shape> {
 
     faults(&mut out, &plot, chart, &rows, below_legend + 2.0);
     axes(&mut out, &plot, chart, &x_ticks, &y_ticks);
+    bands(&mut out, &plot, chart);
     lines(&mut out, &plot, chart);
     out
 }
 
-fn text(
+pub(super) fn text(
     out: &mut Vec<Shape>,
     at: (f64, f64),
     text: &str,
@@ -116,7 +122,7 @@ fn text(
 }
 
 /// The text, or as much of it as fits with an ellipsis, free of control characters.
-fn shorten(text: &str, size: f64, room: f64) -> String {
+pub(super) fn shorten(text: &str, size: f64, room: f64) -> String {
     let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text_width(&text, size) <= room {
         return text;
@@ -127,7 +133,7 @@ fn shorten(text: &str, size: f64, room: f64) -> String {
     format!("{}…", text.trim_end())
 }
 
-fn colour(index: usize) -> Colour {
+pub(super) fn colour(index: usize) -> Colour {
     if index < LINES_MAX { PALETTE[index % PALETTE.len()] } else { OTHERS }
 }
 
@@ -188,15 +194,19 @@ fn y_axis(chart: &Chart) -> (f64, Vec<Tick>) {
     if chart.kind == Kind::Distribution {
         return ticks::value(100.0, "%", false);
     }
-    let values =
-        || chart.lines.iter().flat_map(|l| &l.points).map(|p| p.1).filter(|v| v.is_finite());
+    let values = || {
+        let lines = chart.lines.iter();
+        let tops = |l: &Line| l.band.iter().map(|b| b.2).collect::<Vec<_>>();
+        let own = lines.flat_map(move |l| l.points.iter().map(|p| p.1).chain(tops(l)));
+        own.filter(|v| v.is_finite())
+    };
     ticks::value(values().fold(0.0, f64::max), &chart.unit, values().all(|v| v.fract() == 0.0))
 }
 
 fn x_axis(chart: &Chart) -> ((f64, f64), bool, Vec<Tick>) {
     match chart.kind {
         Kind::Time { from, until } => ((from, until), false, ticks::clock(from, until, 14)),
-        Kind::Distribution => {
+        Kind::Distribution | Kind::Strips => {
             let values = || chart.lines.iter().flat_map(|l| &l.points).map(|p| p.0);
             let max = values().fold(0.0, f64::max);
             let max = if max > 0.0 { max } else { 1.0 };
@@ -222,7 +232,7 @@ struct FaultRow {
 fn visible(chart: &Chart) -> impl Iterator<Item = &crate::measure::FaultSpan> {
     let (start, end) = match chart.kind {
         Kind::Time { from, until } => (from, until),
-        Kind::Distribution => (0.0, 0.0),
+        Kind::Distribution | Kind::Strips => (0.0, 0.0),
     };
     chart.faults.iter().filter(move |f| f.until >= start && f.from <= end)
 }
@@ -305,7 +315,7 @@ fn axes(out: &mut Vec<Shape>, plot: &Plot, chart: &Chart, x_ticks: &[Tick], y_ti
     }
     let (x_name, y_name) = match chart.kind {
         Kind::Time { .. } => ("simulated time".to_string(), chart.what.clone()),
-        Kind::Distribution => {
+        Kind::Distribution | Kind::Strips => {
             let name = format!("{} (logarithmic)", chart.what);
             (name, "of all values are at most so large".to_string())
         }
@@ -316,13 +326,43 @@ fn axes(out: &mut Vec<Shape>, plot: &Plot, chart: &Chart, x_ticks: &[Tick], y_ti
     text(out, (MARGIN, plot.top - 16.0), &y_name, TEXT, Anchor::Start, SOFT);
 }
 
+/// Where most of the values lie, as a shade behind each line.
+fn bands(out: &mut Vec<Shape>, plot: &Plot, chart: &Chart) {
+    let Kind::Time { from, until } = chart.kind else { return };
+    for (index, line) in chart.lines.iter().enumerate().take(LINES_MAX) {
+        let mut open: Option<(f64, f64, f64)> = None;
+        let ends = line.band.iter().skip(1).map(|b| b.0).chain([until]);
+        let mut shade = |(start, low, high): (f64, f64, f64), end: f64| {
+            if low.is_finite() && end > from && start < until {
+                let (a, b) = (plot.x(start.max(from)), plot.x(end.min(until)));
+                let corners = ((a, plot.y(high) - 1.0), (b, plot.y(low) + 1.0));
+                let (from, to) = corners;
+                out.push(Shape::Rect { from, to, colour: colour(index), alpha: 0.16 });
+            }
+        };
+        let mut end = from;
+        for (&(at, low, high), next) in line.band.iter().zip(ends) {
+            let same = |o: &(f64, f64, f64)| (o.1, o.2) == (low, high);
+            if !open.as_ref().is_some_and(same) {
+                if let Some(done) = open.replace((at, low, high)) {
+                    shade(done, at);
+                }
+            }
+            end = next;
+        }
+        if let Some(done) = open {
+            shade(done, end);
+        }
+    }
+}
+
 fn lines(out: &mut Vec<Shape>, plot: &Plot, chart: &Chart) {
     let count = chart.lines.len();
     let indexes = (LINES_MAX.min(count)..count).chain(0..LINES_MAX.min(count));
     for index in indexes {
         let line = &chart.lines[index];
         let paths = match chart.kind {
-            Kind::Distribution => vec![cumulative(plot, line)],
+            Kind::Distribution | Kind::Strips => vec![cumulative(plot, line)],
             Kind::Time { from, until } if line.steps => holding(plot, line, from, until),
             Kind::Time { from, until } => windows(plot, line, from, until),
         };
@@ -461,7 +501,7 @@ mod tests {
             y_top: 100.0,
         };
         let points = vec![(10.0, 50.0), (20.0, 60.0), (30.0, 70.0), (60.0, 80.0), (70.0, 90.0)];
-        let line = Line { name: String::new(), steps: false, points };
+        let line = Line::new(String::new(), false, points);
         let paths = windows(&plot, &line, 0.0, 100.0);
         let paths: Vec<_> = paths.into_iter().filter(|p| !p.is_empty()).collect();
         assert_eq!(paths.len(), 2);

@@ -14,7 +14,9 @@ mod page;
 mod parquet;
 // Captures of simulated packets.
 pub mod pcapng;
+mod strips;
 mod summary;
+mod sweep;
 mod ticks;
 mod timeline;
 
@@ -24,4 +26,7 @@ pub use output::{OutputError, PendingFile, prepare, render_all, write_all, write
 pub use page::page;
 pub use parquet::measures_parquet;
 pub use summary::{Extras, Style, text};
+pub use sweep::{
+    ReadError, compare_sweeps, is_wanted, read_sweep, sweep_files, sweep_json, sweep_text,
+};
 pub use timeline::timeline;

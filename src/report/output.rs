@@ -7,6 +7,7 @@
 //!
 //! Long files that are made bit by bit, such as captures, go through [`PendingFile`].
 
+use super::sweep::run_files;
 use super::{charts, json_pretty, measures_parquet, page, timeline};
 use crate::measure::RunResult;
 use std::ffi::OsString;
@@ -41,8 +42,8 @@ impl OutputError {
 
 /// Draws everything and writes it into `dir`, which is created if missing; returns the paths written.
 ///
-/// The folder gets `summary.json`, `report.html`, `timeline.txt`, `measures.parquet` and, for each chart,
-/// `charts/NAME.svg` and `charts/NAME.png`. `wall_s` is how many seconds the run took.
+/// The folder gets `summary.json`, `report.html`, `timeline.txt`, `measures.parquet`, `run.json` and
+/// `series.csv` (what `winstorm chart` compares) and, for each chart, `charts/NAME.svg` and `charts/NAME.png`. `wall_s` is how many seconds the run took.
 ///
 /// # Errors
 /// [`OutputError`] for the first thing that failed; no file is damaged or half-written then.
@@ -64,6 +65,7 @@ pub fn render_all(result: &RunResult, wall_s: Option<f64>) -> Vec<(String, Vec<u
         ("timeline.txt".to_string(), timeline(result).into_bytes()),
         ("measures.parquet".to_string(), measures_parquet(std::slice::from_ref(result))),
     ];
+    files.extend(run_files(result));
     for chart in &charts {
         files.push((format!("charts/{}.svg", chart.name()), chart.svg().into_bytes()));
         files.push((format!("charts/{}.png", chart.name()), chart.png()));

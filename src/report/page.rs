@@ -36,13 +36,7 @@ pub fn page(result: &RunResult, charts: &[Chart]) -> String {
     let mut out = String::new();
     let title = if result.title.is_empty() { &result.scenario } else { &result.title };
     let title = escape(title);
-    let _ = write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{} {title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n",
-        verdict_word(result.verdict())
-    );
+    open(&mut out, verdict_word(result.verdict()), &title);
     head(&mut out, result, &title);
     expectations(&mut out, result);
     faults(&mut out, result);
@@ -64,7 +58,17 @@ pub fn page(result: &RunResult, charts: &[Chart]) -> String {
     out
 }
 
-fn class(verdict: Verdict) -> &'static str {
+/// The page up to its first heading. `title` is escaped already.
+pub(super) fn open(out: &mut String, verdict: &str, title: &str) {
+    let _ = write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{verdict} {title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+    );
+}
+
+pub(super) fn class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "fail",

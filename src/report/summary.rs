@@ -9,7 +9,7 @@ use crate::measure::{FaultSpan, Measure, RunResult, Verdict};
 use std::path::PathBuf;
 
 /// Narrower than this no table stays readable, so a narrower terminal breaks the lines itself.
-const WIDTH_MIN: usize = 60;
+pub(super) const WIDTH_MIN: usize = 60;
 /// A longer name of an expectation or measure pushes its figures to the next line instead of all columns.
 const NAME_COLUMN_MAX: usize = 44;
 /// More numbers than this are in the files; the terminal shows the first and says how many there are.
@@ -36,7 +36,7 @@ impl Style {
         Style { colour: is_terminal, ..Style::PLAIN }
     }
 
-    fn paint(self, paint: Paint, text: &str) -> String {
+    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
         if !self.colour {
             return text.to_string();
         }
@@ -52,7 +52,7 @@ impl Style {
 }
 
 #[derive(Copy, Clone)]
-enum Paint {
+pub(super) enum Paint {
     Good,
     Bad,
     Open,
@@ -122,7 +122,7 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn verdict_paint(verdict: Verdict) -> Paint {
+pub(super) fn verdict_paint(verdict: Verdict) -> Paint {
     match verdict {
         Verdict::Pass => Paint::Good,
         Verdict::Fail => Paint::Bad,
@@ -130,7 +130,7 @@ fn verdict_paint(verdict: Verdict) -> Paint {
     }
 }
 
-fn heading(out: &mut String, title: &str, style: Style) {
+pub(super) fn heading(out: &mut String, title: &str, style: Style) {
     out.push('\n');
     out.push_str(&style.paint(Paint::Dim, title));
     out.push('\n');
@@ -341,7 +341,7 @@ fn footer(out: &mut String, result: &RunResult, extras: &Extras, style: Style) {
 }
 
 /// One line per folder: `out/  report.html, summary.json, measures.parquet`.
-fn file_lines(files: &[PathBuf]) -> Vec<String> {
+pub(super) fn file_lines(files: &[PathBuf]) -> Vec<String> {
     let mut folders: Vec<(String, Vec<String>)> = Vec::new();
     for file in files {
         let folder = file.parent().map(|p| p.display().to_string()).unwrap_or_default();
@@ -364,15 +364,20 @@ fn file_lines(files: &[PathBuf]) -> Vec<String> {
 
 /// The command that runs the very same history again.
 pub(super) fn again(result: &RunResult) -> String {
-    let mut line = format!("winstorm run {} --seed {}", shell(&result.scenario), result.seed);
-    for set in &result.overrides {
+    command(&result.scenario, result.seed, &result.overrides)
+}
+
+/// The command that runs a scenario with a seed and overrides.
+pub(super) fn command(scenario: &str, seed: u64, overrides: &[String]) -> String {
+    let mut line = format!("winstorm run {} --seed {seed}", shell(scenario));
+    for set in overrides {
         line.push_str(&format!(" --set {}", shell(set)));
     }
     line
 }
 
 /// Quotes an argument for a POSIX shell where it needs it.
-fn shell(argument: &str) -> String {
+pub(super) fn shell(argument: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !argument.is_empty() && argument.chars().all(plain) {
         argument.to_string()
@@ -382,17 +387,17 @@ fn shell(argument: &str) -> String {
 }
 
 /// A name from a scenario may hold anything; on the terminal it is one line without control characters.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 
 /// Breaks at spaces; a word longer than the width stays whole, so it can be copied.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -410,7 +415,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Joins items with a middle dot, breaking lines only between items.
-fn wrap_items(items: &[String], width: usize) -> Vec<String> {
+pub(super) fn wrap_items(items: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for item in items {
         match lines.last_mut() {

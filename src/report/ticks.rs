@@ -106,6 +106,38 @@ pub(super) fn value(max: f64, unit: &str, whole: bool) -> (f64, Vec<Tick>) {
     (top, multiples(0.0, top, step).into_iter().map(|v| (v, label(v))).collect())
 }
 
+/// The ends of an axis that holds `min` to `max`, and its marks: from zero, unless the values lie close
+/// together far from it.
+pub(super) fn span(min: f64, max: f64, unit: &str, whole: bool) -> (f64, f64, Vec<Tick>) {
+    if min <= 0.0 || max - min >= max * 0.3 || !max.is_finite() {
+        let (top, ticks) = value(if unit == "%" { max.max(20.0) } else { max }, unit, whole);
+        return (0.0, top, ticks);
+    }
+    let room = ((max - min) * 1.1).max(max * 1e-4);
+    let scale = seconds_per(unit);
+    let step = match scale {
+        Some(scale) => time_step(room * scale / 5.0) / scale,
+        None if whole => round_up(room / 5.0).max(1.0),
+        None => round_up(room / 5.0),
+    };
+    let low = ((min / step + 1e-6).floor() * step).max(0.0);
+    let mut high = (max / step - 1e-6).ceil() * step;
+    if high - low < step * 1.5 {
+        high += step;
+    }
+    if unit == "%" && max <= 100.0 {
+        high = high.min(100.0);
+    }
+    let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+    let label = |v: f64| match scale {
+        Some(scale) => duration(v * scale),
+        None if unit == "%" => format!("{v:.decimals$} %"),
+        None if step < 1.0 => format!("{v:.decimals$}"),
+        None => number(v),
+    };
+    (low, high, multiples(low, high, step).into_iter().map(|v| (v, label(v))).collect())
+}
+
 /// Marks of a logarithmic axis that holds `min` to `max` (both positive), and its ends: steps of one, two,
 /// five while there is room, else powers of ten; for units of time at the times people name.
 pub(super) fn log(min: f64, max: f64, unit: &str) -> (f64, f64, Vec<Tick>) {
@@ -195,6 +227,25 @@ mod tests {
         assert_eq!(value(0.0, "1", true).0, 1.0);
         assert_eq!(labels(&value(95.0, "s", false).1)[..3], ["0 s", "30 s", "1 min"]);
         assert_eq!(value(f64::NAN, "1", true).0, 1.0);
+    }
+
+    #[test]
+    fn an_axis_of_dots_goes_close_to_values_that_lie_close_together() {
+        let (low, high, ticks) = span(99.82, 99.97, "%", false);
+        assert!(low <= 99.82 && high >= 99.97 && low > 99.0 && high <= 100.0, "{low} {high}");
+        assert!((3..=8).contains(&ticks.len()), "{ticks:?}");
+        let distinct: std::collections::BTreeSet<&str> = labels(&ticks).into_iter().collect();
+        assert_eq!(distinct.len(), ticks.len(), "{ticks:?}");
+        assert_eq!(span(3.0, 90.0, "s", false).0, 0.0);
+        for (min, max, unit) in
+            [(5.0, 5.0, "s"), (0.0, 0.0, "1"), (100.0, 100.0, "%"), (41.0, 42.0, "1")]
+        {
+            let (low, high, ticks) = span(min, max, unit, true);
+            assert!(
+                low < high && low <= min && high >= max && ticks.len() > 1,
+                "{min} {max} {ticks:?}"
+            );
+        }
     }
 
     #[test]
