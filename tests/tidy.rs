@@ -41,6 +41,7 @@ const BANNED: [Ban; 12] = [
         why: "wall time must not reach a run",
         allowed: &[
             ("cli/run.rs", "how long the run took here, shown and never used"),
+            ("cli/sweep.rs", "how long the sweep took here, shown and never used"),
             ("report/pcapng.rs", "the capture library takes its time stamps as a `Duration`"),
             ("cli/pull.rs", "stored records are stamped with the time of day"),
             ("serve/ask.rs", "a person waits in real time"),
@@ -55,6 +56,7 @@ const BANNED: [Ban; 12] = [
         word: "std::thread",
         why: "a run has one thread",
         allowed: &[
+            ("explore/pool.rs", "the runs of a sweep, each on one thread"),
             ("serve/commit.rs", "the database is written beside the loop"),
             ("serve/hook.rs", "programs run beside the loop"),
         ],
@@ -71,6 +73,7 @@ const BANNED: [Ban; 12] = [
             ("scenario/load.rs", "reads scenarios and the files they name"),
             ("report/output.rs", "writes output folders"),
             ("serve/restore.rs", "a backup in the place of a database"),
+            ("cli/chart.rs", "reads the folders of sweeps"),
             ("cli/pull.rs", "makes the store it writes"),
             ("serve/opening.rs", "reads static mappings"),
             ("serve/commit.rs", "moves a backup to its place"),

@@ -17,8 +17,13 @@ pub(super) fn main(arguments: &CheckArguments) -> Exit {
     for file in &arguments.files {
         match load_file(file, &[]) {
             Ok(plan) => {
+                let settings: usize = plan.vary.iter().map(|axis| axis.values.len()).product();
+                let varies = match plan.vary.is_empty() {
+                    true => String::new(),
+                    false => format!(", {settings} settings to sweep"),
+                };
                 let counts = format!(
-                    "{} hosts, {} faults, {} expectations",
+                    "{} hosts, {} faults, {} expectations{varies}",
                     plan.hosts.len(),
                     plan.faults.len(),
                     plan.expects.len()

@@ -5,6 +5,7 @@
 
 mod asking;
 mod capture;
+mod chart;
 mod check;
 mod exit;
 mod explain;
@@ -17,6 +18,7 @@ mod run;
 mod schema;
 mod serve;
 mod status;
+mod sweep;
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +44,10 @@ struct Arguments {
 enum Command {
     /// Run a scenario, judge it, and show what was measured.
     Run(run::RunArguments),
+    /// Run a scenario with many seeds and settings, and compare.
+    Sweep(sweep::SweepArguments),
+    /// Put folders of sweeps and runs together, in one table and one set of charts.
+    Chart(chart::ChartArguments),
     /// Find every mistake in scenario files; nothing runs.
     Check(check::CheckArguments),
     /// Show the expanded plan of a scenario; nothing runs.
@@ -77,6 +83,8 @@ pub fn main() -> ExitCode {
     };
     let exit = match arguments.command {
         Command::Run(arguments) => run::main(&arguments),
+        Command::Sweep(arguments) => sweep::main(&arguments),
+        Command::Chart(arguments) => chart::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Query(arguments) => query::main(&arguments),

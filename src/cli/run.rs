@@ -47,7 +47,7 @@ pub(super) struct RunArguments {
 }
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// A summary for people.
     Text,
     /// One JSON object.
@@ -213,7 +213,7 @@ fn progress_bar(plan: &Plan, until: Option<SimTime>) -> ProgressBar {
 }
 
 /// Set by Ctrl-C. The run then ends at its next step and shows what it has.
-fn interrupted_flag() -> Arc<AtomicBool> {
+pub(super) fn interrupted_flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = flag.clone();
     // Without a handler, Ctrl-C ends the program at once: worse, but no reason not to run.
