@@ -173,8 +173,31 @@ pub struct ClusterProfile {
     pub retry_period: SimDuration,
     /// Time all resources get at an orderly shutdown (Q252974).
     pub shutdown_budget: SimDuration,
+    /// A generic service that does not stop within this time while the system shuts down is killed; zero for
+    /// never (Q252974, fixed builds).
+    pub service_kill: SimDuration,
     /// Resources a node can monitor.
     pub resources_max: u32,
+    /// More are refused (error 5076). Otherwise they flap (Q277550).
+    pub resources_max_enforced: bool,
+    /// The restart threshold counts failures, the last of which leads to the failover (Q260527). Otherwise it
+    /// counts the restarts that are tolerated (SDK).
+    pub threshold_counts_failures: bool,
+    /// When a group has failed over too often all of it goes offline, not only the resource that failed (2003
+    /// only; only an excerpt of the page could be read).
+    pub failover_threshold_takes_group_offline: bool,
+    /// A failed resource's group goes from the last of its preferred owners' list to the first. Stated for groups
+    /// without such a list only (KB 299631).
+    pub preferred_list_wraps: bool,
+    /// When a node dies its groups without preferred owners go to random nodes (KB 299631, 2003; switched off by
+    /// DisableGroupPreferredOwnerRandomization). Here: by a hash of cluster, group and its moves so far.
+    pub random_owner_on_node_failure: bool,
+    /// The Windows error of requests about a group that is moving.
+    pub moving_error: u32,
+    /// A monitor that dies leaves no entry in the event log (Q242386, before SP6).
+    pub monitor_death_silent: bool,
+    /// A node can be evicted while it is a member. Otherwise error 5009.
+    pub evicts_members: bool,
 
     /// From the change of a checkpointed key to the beginning of its save. Not published.
     pub checkpoint_save_delay: SimDuration,
@@ -242,8 +265,11 @@ impl ClusterProfile {
             full_log_drops_change: true,
             false_checkpoint_report: service_pack == 5,
             shutdown_budget: SimDuration::from_secs(9),
+            service_kill: SimDuration::ZERO,
             resources_max: if service_pack < 4 { 930 } else { 1674 },
             database_atomic: false,
+            resources_max_enforced: false,
+            monitor_death_silent: service_pack < 6,
             checkpoint_atomic: false,
             checkpoint_checked: false,
             clusters_wins_and_dhcp: false,
@@ -309,7 +335,16 @@ impl ClusterProfile {
             restart_delay: SimDuration::from_millis(500),
             retry_period: SimDuration::from_hours(1),
             shutdown_budget: SimDuration::from_secs(if service_pack < 2 { 9 } else { 15 }),
+            service_kill: SimDuration::from_secs(if service_pack < 2 { 0 } else { 3 }),
             resources_max: 1674,
+            resources_max_enforced: true,
+            threshold_counts_failures: false,
+            failover_threshold_takes_group_offline: false,
+            preferred_list_wraps: true,
+            random_owner_on_node_failure: false,
+            moving_error: 5012,
+            monitor_death_silent: false,
+            evicts_members: false,
             checkpoint_save_delay: SimDuration::from_millis(500),
             checkpoint_atomic: true,
             checkpoint_checked: true,
@@ -332,6 +367,10 @@ impl ClusterProfile {
             trusts_announced_shutdown: true,
             isolated_owner_yields: true,
             sponsor_keeps_token: false,
+            failover_threshold_takes_group_offline: true,
+            random_owner_on_node_failure: true,
+            moving_error: 5908,
+            evicts_members: true,
             shutdown_budget: SimDuration::from_secs(15),
             arbitration_min: SimDuration::from_secs(7),
             ..ClusterProfile::w2k(4)
