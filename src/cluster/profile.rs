@@ -186,18 +186,16 @@ pub struct ClusterProfile {
     /// When a group has failed over too often all of it goes offline, not only the resource that failed (2003
     /// only; only an excerpt of the page could be read).
     pub failover_threshold_takes_group_offline: bool,
-    /// A failed resource's group goes from the last of its preferred owners' list to the first. Stated for groups
-    /// without such a list only (KB 299631).
+    /// A failed resource's group goes from the last node of its list to the first. Stated for groups without
+    /// preferred owners only (KB 299631).
     pub preferred_list_wraps: bool,
-    /// When a node dies its groups without preferred owners go to random nodes (KB 299631, 2003; switched off by
-    /// DisableGroupPreferredOwnerRandomization). Here: by a hash of cluster, group and its moves so far.
+    /// When a node dies its groups without preferred owners go to random nodes (KB 299631, 2003; switched
+    /// off by DisableGroupPreferredOwnerRandomization). Here: by a hash of cluster, group and its moves.
     pub random_owner_on_node_failure: bool,
     /// The Windows error of requests about a group that is moving.
     pub moving_error: u32,
     /// A monitor that dies leaves no entry in the event log (Q242386, before SP6).
     pub monitor_death_silent: bool,
-    /// A node can be evicted while it is a member. Otherwise error 5009.
-    pub evicts_members: bool,
 
     /// From the change of a checkpointed key to the beginning of its save. Not published.
     pub checkpoint_save_delay: SimDuration,
@@ -344,7 +342,6 @@ impl ClusterProfile {
             random_owner_on_node_failure: false,
             moving_error: 5012,
             monitor_death_silent: false,
-            evicts_members: false,
             checkpoint_save_delay: SimDuration::from_millis(500),
             checkpoint_atomic: true,
             checkpoint_checked: true,
@@ -370,7 +367,6 @@ impl ClusterProfile {
             failover_threshold_takes_group_offline: true,
             random_owner_on_node_failure: true,
             moving_error: 5908,
-            evicts_members: true,
             shutdown_budget: SimDuration::from_secs(15),
             arbitration_min: SimDuration::from_secs(7),
             ..ClusterProfile::w2k(4)

@@ -19,8 +19,6 @@ const INVALID_FUNCTION: ClusterError = ClusterError(1);
 const NOT_ONLINE: ClusterError = ClusterError(5004);
 /// ERROR_RESOURCE_NOT_FOUND.
 const RESOURCE_NOT_FOUND: ClusterError = ClusterError(5007);
-/// ERROR_CANT_EVICT_ACTIVE_NODE.
-const CANT_EVICT_ACTIVE: ClusterError = ClusterError(5009);
 /// ERROR_GROUP_NOT_AVAILABLE: it has no owner just now.
 const GROUP_NOT_AVAILABLE: ClusterError = ClusterError(5012);
 /// ERROR_GROUP_NOT_FOUND.
@@ -113,7 +111,7 @@ impl Failover {
             Control::PauseNode(node) | Control::ResumeNode(node) => {
                 let paused = *control == Control::PauseNode(node);
                 if !self.members.contains(node) {
-                    let known = self.evictions.contains_key(&node);
+                    let known = self.nodes.contains(node);
                     let error = if known { NODE_DOWN } else { NODE_NOT_FOUND };
                     self.answer(origin, Err(error), step);
                 } else if self.paused.contains(node) == paused {
@@ -122,17 +120,6 @@ impl Failover {
                     let update = Update::NodePaused { node, paused };
                     self.propose(update, Proposal::Answer(origin), step);
                 }
-            }
-            Control::EvictNode(node) => {
-                let is_active = self.members.contains(node);
-                let outcome = match self.evictions.get(&node) {
-                    None => Err(NODE_NOT_FOUND),
-                    Some(_) if is_active && !step.config.profile.evicts_members => {
-                        Err(CANT_EVICT_ACTIVE)
-                    }
-                    Some(changes) => Ok(changes.clone()),
-                };
-                self.conclude(origin, outcome, step);
             }
             _ => self.answer(origin, Err(INVALID_FUNCTION), step),
         }
@@ -212,7 +199,7 @@ impl Failover {
         let pending = |id: &ResourceId| self.resources[id].is_pending();
         let to = match to {
             Some(to) if to == step.me => return Ok(Vec::new()),
-            Some(to) if !self.evictions.contains_key(&to) => return Err(NODE_NOT_FOUND),
+            Some(to) if !self.nodes.contains(to) => return Err(NODE_NOT_FOUND),
             Some(to) if !self.members.contains(to) => return Err(NODE_DOWN),
             Some(to) if self.paused.contains(to) => return Err(NODE_PAUSED),
             Some(to) if self.stopping.contains(to) => return Err(SHUTTING_DOWN),

@@ -35,7 +35,7 @@ use super::ids::{DiskId, GroupId, NodeId, NodeSet, ResourceId};
 use super::io::{ClusterError, Control, FailureCause, Observation, ResourceEvent};
 use super::resource::ResourceState;
 use super::step::{Notice, Step};
-use super::update::{DbChange, Update};
+use super::update::Update;
 use crate::base::SimTime;
 use group::Group;
 use resource::{Phase, Resource};
@@ -62,8 +62,8 @@ pub(super) struct Failover {
     last_proposal: u32,
     /// Requests sent to another node, by their number.
     forwarded: BTreeMap<u32, NodeId>,
-    /// What evicting each node would change.
-    evictions: BTreeMap<NodeId, Vec<DbChange>>,
+    /// Every node of the cluster, up or not.
+    nodes: NodeSet,
     stop: Option<Stop>,
 }
 
@@ -117,9 +117,7 @@ impl Failover {
         }
         self.load_groups(database);
         self.tie(quorum);
-        let nodes = database.nodes();
-        let changes = nodes.iter().filter_map(|node| Some((node, database.evict(node).ok()?)));
-        self.evictions = changes.collect();
+        self.nodes = database.nodes();
         if !self.members.is_empty() {
             self.settle_vacancies(step);
         }
@@ -226,13 +224,14 @@ impl Failover {
         wire::encode_table(self)
     }
 
-    /// What the sponsor told.
+    /// What the sponsor told before the update `NodeUp` of this node, which is applied here with this.
     pub fn joined(&mut self, snapshot: &[u8], step: &mut Step<'_>) {
         // A sponsor's bytes that make no sense leave every group without an owner; the table is then set
         // right by the next change of each.
         if wire::decode_table(snapshot, self).is_err() {
             step.log(ClusterEvent::Fatal { error: 13 });
         }
+        self.node_up(step.me, step);
     }
 
     /// Nodes have left: their groups need owners. `quorum_owner` takes the Cluster Group.
@@ -262,9 +261,9 @@ impl Failover {
         self.settle(step);
     }
 
-    /// The update `NodeUp` was applied, and not refused: the node (maybe this one) is a member. Called on
-    /// every member, at the same place among the updates: groups it owned before it died are nobody's from
-    /// here on, groups that prefer it may fail back.
+    /// The update `NodeUp` was applied, and not refused: the node is a member. Called on every member, at the
+    /// same place among the updates (the node itself calls `joined`): groups it owned before it died are
+    /// nobody's from here on, groups that prefer it may fail back.
     pub fn node_up(&mut self, node: NodeId, step: &mut Step<'_>) {
         self.members.insert(node);
         self.paused.remove(node);
@@ -365,7 +364,9 @@ impl Failover {
 
     /// A disk was given back.
     pub fn disk_offline(&mut self, disk: DiskId, step: &mut Step<'_>) {
-        let Some(id) = self.with_disk(disk, Phase::Giving) else { return };
+        let closed = self.stop.as_ref().is_some_and(|stop| stop.done);
+        let phase = if closed { Phase::Online } else { Phase::Giving };
+        let Some(id) = self.with_disk(disk, phase) else { return };
         self.idle(id, step);
         self.settle(step);
     }

@@ -2,7 +2,7 @@
 //! stop), or claimed after their owner has gone.
 
 use super::super::config::Failback;
-use super::super::ids::{GroupId, NodeId};
+use super::super::ids::{GroupId, NodeId, ResourceId};
 use super::super::io::Observation;
 use super::super::step::{Asker, Notice, Step};
 use super::super::update::{OwnerChange, Update};
@@ -153,8 +153,8 @@ impl Failover {
 
     /// Whether nothing of a group runs here.
     pub(super) fn is_idle(&self, group: &Group) -> bool {
-        let mut resources = group.resources.iter().filter_map(|id| self.resources.get(id));
-        resources.all(|resource| resource.phase == Phase::Idle)
+        let idle = |id: &ResourceId| self.resources.get(id).is_none_or(|r| r.phase == Phase::Idle);
+        group.resources.iter().all(|id| idle(id) || self.stays(*id))
     }
 
     /// Everything is offline: proposes the new owner. From here on this node does not count as the owner.

@@ -26,7 +26,11 @@ impl Failover {
         for &resource in order.iter().rev() {
             let runs = self.resources[&resource].phase;
             let runs = matches!(runs, Phase::Restoring | Phase::Starting | Phase::Online);
-            if runs && !sound.contains(&resource) && self.dependents_idle(resource) {
+            if runs
+                && !sound.contains(&resource)
+                && self.dependents_idle(resource)
+                && !self.stays(resource)
+            {
                 self.stop_resource(resource, step);
             }
         }
@@ -58,6 +62,14 @@ impl Failover {
             }
         }
         sound
+    }
+
+    /// The quorum of a node that stops, and gives its group to nobody, is given up by the node itself, after
+    /// the last checkpoint.
+    pub(super) fn stays(&self, id: ResourceId) -> bool {
+        let resource = &self.resources[&id];
+        let group = self.groups.get(&resource.config.group);
+        resource.is_quorum && group.is_some_and(|group| group.activity == Activity::Closing)
     }
 
     fn dependents_idle(&self, id: ResourceId) -> bool {

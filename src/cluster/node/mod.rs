@@ -76,6 +76,8 @@ pub struct ClusterNode {
     sponsored: BTreeMap<u32, NodeId>,
     /// Changes for the quorum log, which this node holds but has not opened yet.
     held_logs: VecDeque<(u64, Vec<DbChange>)>,
+    /// The quorum's files are closed, and its disk is being given back: the last step of an orderly stop.
+    giving_quorum: bool,
 }
 
 /// The parts of a running service.
@@ -135,6 +137,7 @@ impl ClusterNode {
             controls: 0,
             sponsored: BTreeMap::new(),
             held_logs: VecDeque::new(),
+            giving_quorum: false,
         }
     }
 
@@ -270,6 +273,7 @@ impl ClusterNode {
         self.parts = Parts::new((now.time.0 / 10_000_000) as u32);
         self.notices.clear();
         (self.flush, self.snapshot) = (None, None);
+        self.giving_quorum = false;
         self.sent_controls.clear();
         self.sponsored.clear();
         self.held_logs.clear();
@@ -425,7 +429,7 @@ impl ClusterNode {
             }
             Notice::DiskOffline { disk } => {
                 parts.failover.disk_offline(disk, step!(self, now, out));
-                if self.phase == Phase::Leaving && Some(disk) == self.quorum_disk() {
+                if self.giving_quorum && Some(disk) == self.quorum_disk() {
                     self.left(now, out);
                 }
             }
@@ -674,6 +678,7 @@ impl ClusterNode {
         }
         match self.quorum_disk() {
             Some(disk) if self.parts.disks.is_mounted(disk) => {
+                self.giving_quorum = true;
                 self.parts.disks.give(disk, true, step!(self, now, out));
             }
             _ => self.left(now, out),

@@ -274,14 +274,14 @@ impl Lab {
         let applied = self.order.len();
         let node = self.nodes.get_mut(&id).unwrap();
         node.database = database;
-        node.applied = applied;
+        node.applied = applied + 1;
         self.members.insert(id);
+        let update = Update::NodeUp { node: id, after: applied as u64 };
+        self.commit(sponsor, self.nodes[&sponsor].life, Asker::Node(0), update);
         self.act(id, |failover, database, step| {
             failover.load(database, step);
             failover.joined(&snapshot, step);
         });
-        let update = Update::NodeUp { node: id, after: applied as u64 };
-        self.commit(sponsor, self.nodes[&sponsor].life, Asker::Node(0), update);
     }
 
     /// The node's power goes.
@@ -526,7 +526,8 @@ impl Lab {
                     assert_eq!(result, Ok(()), "{changes:?}");
                     self.act(id, |failover, database, step| failover.load(database, step));
                 }
-                Update::NodeUp { node, .. } => {
+                // The node itself has done it when it joined.
+                Update::NodeUp { node, .. } if *node != id => {
                     let node = *node;
                     self.act(id, |failover, _, step| failover.node_up(node, step));
                 }
