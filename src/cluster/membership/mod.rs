@@ -263,6 +263,8 @@ impl Membership {
                     self.flush(node, step);
                 }
             }
+            // Also if what was due is forgotten meanwhile.
+            self.schedule_messages();
         }
         self.join_deadline(step);
     }
@@ -388,6 +390,10 @@ impl Membership {
             let bytes = out.write(|out| packet.encode(out));
             out.push(super::ClusterOutput::Send { network, to, bytes });
         });
+        self.schedule_messages();
+    }
+
+    fn schedule_messages(&mut self) {
         self.rpc_due = self.peers.iter().filter_map(|peer| peer.channel.next_deadline()).min();
     }
 

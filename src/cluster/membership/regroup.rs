@@ -317,13 +317,12 @@ impl Membership {
         let set = clique::largest(&both, open, holder.into_iter().collect());
         let by = step.me.0;
         let first = holder.or(set.lowest())?.0;
-        let known = holder.or(self.quorum_owner.filter(|&owner| set.contains(owner)));
         let (arbiter, owner) = match self.verdict(regroup, set, holder.is_some(), step) {
             Verdict::Halts => return Some(Proposal { by, ..Proposal::default() }),
             Verdict::Arbitrates => (first, first),
             // Every node of a majority can coordinate its replicas.
             Verdict::Survives if step.config.quorum == QuorumKind::MajorityNodeSet => (0, first),
-            Verdict::Survives => (0, known.map_or(0, |owner| owner.0)),
+            Verdict::Survives => (0, holder.map_or(0, |owner| owner.0)),
         };
         Some(Proposal { by, arbiter, owner, set: set.bits() })
     }
@@ -345,13 +344,9 @@ impl Membership {
             return if majority || whole { Verdict::Survives } else { Verdict::Halts };
         }
         match step.config.profile.survival {
-            Survival::QuorumOwner => {
-                let owner_left = self.quorum_owner.is_some_and(|owner| !set.contains(owner));
-                match lost.is_empty() && (holder || !owner_left) {
-                    true => Verdict::Survives,
-                    false => Verdict::Arbitrates,
-                }
-            }
+            // Nobody has left without a word, and the owner is here.
+            Survival::QuorumOwner if lost.is_empty() && holder => Verdict::Survives,
+            Survival::QuorumOwner => Verdict::Arbitrates,
             Survival::PreviousMajority => {
                 majority_of_previous(regroup.previous.without(regroup.left), set)
             }

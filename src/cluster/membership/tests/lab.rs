@@ -14,6 +14,7 @@ use crate::cluster::update::Update;
 use crate::wire::cluster::RpcKind;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// What can wait in the laboratory's queue.
 #[derive(Debug)]
@@ -34,16 +35,18 @@ pub struct LabNode {
     pub halted: Option<HaltReason>,
     pub refused: Option<u32>,
     pub events: Vec<(SimTime, ClusterEvent)>,
-    pub noticed: Vec<(SimTime, NodeSet)>,
-    /// Messages of the test that came, with their sender.
-    pub got: Vec<(NodeId, Vec<u8>)>,
+    /// Memberships it was told of: when, epoch, members, owner of the quorum.
+    pub noticed: Vec<(SimTime, u64, NodeSet, Option<NodeId>)>,
+    /// Messages of the test that came, with their sender and the life in which they came.
+    pub got: Vec<(NodeId, u32, Vec<u8>)>,
+    pub lost_disk: bool,
     waiting: VecDeque<(NetworkId, NodeId, Vec<u8>)>,
     life: u32,
 }
 
 /// A cluster.
 pub struct Lab {
-    pub config: ClusterConfig,
+    pub config: Arc<ClusterConfig>,
     pub now: SimTime,
     pub nodes: Vec<LabNode>,
     pub chance: Stream,
@@ -82,6 +85,13 @@ pub fn set(nodes: &[u8]) -> NodeSet {
     nodes.iter().map(|&node| NodeId(node)).collect()
 }
 
+impl LabNode {
+    /// Another number for each start of the service, and each end.
+    pub fn life(&self) -> u32 {
+        self.life
+    }
+}
+
 impl Lab {
     /// Nodes on some internal networks, with a quorum disk; nothing is started.
     pub fn new(nodes: u8, networks: u8, profile: ClusterProfile, seed: u64) -> Lab {
@@ -109,11 +119,12 @@ impl Lab {
             events: Vec::new(),
             noticed: Vec::new(),
             got: Vec::new(),
+            lost_disk: false,
             waiting: VecDeque::new(),
             life: 0,
         };
         Lab {
-            config,
+            config: Arc::new(config),
             now: SimTime::ZERO,
             nodes: (0..nodes).map(fresh).collect(),
             chance: Streams::new(seed).stream("lab"),
@@ -161,6 +172,7 @@ impl Lab {
         node.membership = Membership::new();
         node.up = true;
         node.paused = false;
+        node.lost_disk = false;
         node.halted = None;
         node.refused = None;
         node.life += 1;
@@ -171,6 +183,8 @@ impl Lab {
     pub fn crash(&mut self, n: u8) {
         let node = self.node(n);
         node.up = false;
+        node.paused = false;
+        node.lost_disk = false;
         node.life += 1;
         node.waiting.clear();
         node.membership = Membership::new();
@@ -181,11 +195,34 @@ impl Lab {
         if paused {
             return;
         }
+        if std::mem::take(&mut self.node(n).lost_disk) {
+            self.end_service(n, HaltReason::LostQuorum);
+        }
         // First the timers that are overdue, then what has come meanwhile.
         self.act(NodeId(n), |membership, step| membership.on_deadline(step));
         while let Some((network, from, bytes)) = self.node(n).waiting.pop_front() {
             self.deliver(network, from, NodeId(n), &bytes);
         }
+    }
+
+    /// Changes the set-up before anything is started.
+    pub fn setup(mut self, change: impl FnOnce(&mut ClusterConfig)) -> Lab {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+
+    /// Whether each of these hears the other on some network.
+    pub fn can_talk(&self, a: NodeId, b: NodeId) -> bool {
+        let one_way =
+            |a, b| self.config.internal_networks().any(|net| !self.cuts.contains(&(net, a, b)));
+        one_way(a, b) && one_way(b, a)
+    }
+
+    /// Nodes that are members of something.
+    pub fn alive(&self) -> NodeSet {
+        let alive = |node: &&LabNode| node.up && !node.membership.members().is_empty();
+        let numbered = (1u8..).map(NodeId).zip(&self.nodes);
+        numbered.filter(|(_, node)| alive(&node)).map(|(node, _)| node).collect()
     }
 
     /// Cuts one direction on a network.
@@ -257,9 +294,15 @@ impl Lab {
                 if there.life != life || !there.up {
                     return;
                 }
+                if there.paused {
+                    return self.later(millis(100), Thing::Arbitrated { node, life });
+                }
                 let won = self.holder.is_none_or(|holder| holder == node || !self.defends(holder));
-                if won {
-                    self.holder = Some(node);
+                if won
+                    && let Some(former) = self.holder.replace(node)
+                    && former != node
+                {
+                    self.loses_disk(former);
                 }
                 if self.nodes[node.0 as usize - 1].membership.members().is_empty() {
                     match won {
@@ -278,10 +321,38 @@ impl Lab {
         }
     }
 
+    /// A former holder learns that its disk was taken from it as soon as it runs again.
+    fn loses_disk(&mut self, node: NodeId) {
+        let former = self.node(node.0);
+        if former.up && former.paused {
+            former.lost_disk = true;
+        }
+    }
+
     /// Whether the holder of the quorum keeps others from it.
     fn defends(&self, holder: NodeId) -> bool {
         let node = &self.nodes[holder.0 as usize - 1];
         node.up && !node.paused && !node.membership.members().is_empty()
+    }
+
+    /// Whatever a node is told must agree with what others were told in the same regroup, and with who
+    /// holds the quorum.
+    fn check_notice(&self, me: NodeId, members: NodeSet, owner: Option<NodeId>) {
+        let mine = self.nodes[me.0 as usize - 1].membership.epoch;
+        for (other, node) in (1u8..).map(NodeId).zip(&self.nodes) {
+            for &(at, epoch, set, _) in &node.noticed {
+                let same = epoch == mine && self.now.since(at) < secs(30);
+                if same && set.contains(me) && members.contains(other) {
+                    assert_eq!(set, members, "epoch {epoch} of nodes {other:?} and {me:?}");
+                }
+            }
+        }
+        let Some(owner) = owner.filter(|_| matches!(self.config.quorum, QuorumKind::Disk(_)))
+        else {
+            return;
+        };
+        let holder = self.holder == Some(owner) || !self.defends(owner);
+        assert!(holder, "{me:?} believes in {owner:?}, {:?} holds", self.holder);
     }
 
     fn later(&mut self, after: SimDuration, thing: Thing) {
@@ -298,7 +369,7 @@ impl Lab {
     pub fn act(&mut self, me: NodeId, act: impl FnOnce(&mut Membership, &mut Step<'_>)) {
         let mut notices = VecDeque::new();
         let mut out = std::mem::take(&mut self.out);
-        let config = self.config.clone();
+        let config = Arc::clone(&self.config);
         let now = Now { time: self.now, wall: WallTime(self.now.nanos()) };
         let mut step = Step { now, config: &config, me, out: &mut out, notices: &mut notices };
         act(&mut self.node(me.0).membership, &mut step);
@@ -348,9 +419,11 @@ impl Lab {
                 let life = self.node(me.0).life;
                 self.later(self.arbitration, Thing::Arbitrated { node: me, life });
             }
-            Notice::MembersChanged { members, .. } => {
-                let now = self.now;
-                self.node(me.0).noticed.push((now, members));
+            Notice::MembersChanged { members, quorum_owner, .. } => {
+                self.check_notice(me, members, quorum_owner);
+                let (now, node) = (self.now, self.node(me.0));
+                let epoch = node.membership.epoch;
+                node.noticed.push((now, epoch, members, quorum_owner));
             }
             Notice::JoinRefused { error } => {
                 self.node(me.0).refused = Some(error);
@@ -378,7 +451,10 @@ impl Lab {
             Notice::RpcArrived { kind: RpcKind::GlobalUpdate, body, .. } => {
                 self.act(me, |membership, step| membership.admit(NodeId(body[0]), step));
             }
-            Notice::RpcArrived { from, body, .. } => self.node(me.0).got.push((from, body)),
+            Notice::RpcArrived { from, body, .. } => {
+                let node = self.node(me.0);
+                node.got.push((from, node.life, body));
+            }
             Notice::Halt(reason) => {
                 let node = self.node(me.0);
                 node.halted = Some(reason);
@@ -389,8 +465,16 @@ impl Lab {
         }
     }
 
+    /// Another part of the service ends it.
+    pub fn end_service(&mut self, n: u8, reason: HaltReason) {
+        let node = self.node(n);
+        node.membership = Membership::new();
+        node.halted = Some(reason);
+        self.again(NodeId(n));
+    }
+
     /// The service of this node has ended.
-    fn again(&mut self, me: NodeId) {
+    pub fn again(&mut self, me: NodeId) {
         self.node(me.0).life += 1;
         if let Some(after) = self.restart {
             self.later(after, Thing::Start(me));

@@ -2,3 +2,6 @@
 
 mod joins;
 mod lab;
+mod messages;
+mod regroups;
+mod sweeps;
