@@ -56,8 +56,6 @@ pub(super) struct Journal {
     /// Changes that are logged, or needed not be, and perhaps not yet applied: a checkpoint made meanwhile
     /// does not hold them. A few: one global update is under way at a time.
     recent: Vec<(u64, Vec<u8>)>,
-    /// The largest size, if it was set.
-    max: Option<u32>,
     timer: Option<SimTime>,
     /// The last checkpoint of this service is made, or could not be.
     is_closing: bool,
@@ -144,11 +142,6 @@ impl Journal {
         self.timer = (!interval.is_zero()).then_some(step.now.time + interval);
     }
 
-    /// The largest size of the log from now on.
-    pub fn set_max(&mut self, bytes: u32) {
-        self.max = Some(bytes);
-    }
-
     /// Asks for a checkpoint, before what was asked already if the log is only being opened.
     pub fn checkpoint_first(&mut self, why: Why) {
         self.jobs.push_front(Job::Checkpoint(why));
@@ -223,7 +216,6 @@ impl Journal {
             wanted: self.wanted,
             recent: std::mem::take(&mut self.recent),
             error: self.error,
-            max: self.max,
             registry_fails: self.registry_fails,
             ..Journal::default()
         };
@@ -303,7 +295,7 @@ impl Journal {
         database: &Database,
         step: &mut Step<'_>,
     ) {
-        let max = self.max.unwrap_or(step.config.profile.quorum_log_max) as usize;
+        let max = log_max(database, step);
         let length = log::RECORD_HEADER + body.len();
         if !self.wanted && !self.logging {
             self.pass(sequence, body, database);
@@ -409,7 +401,7 @@ impl Journal {
                 }
             }
             (Doing::Save(saving), Outcome::Done) => {
-                self.reset(saving, volume, step);
+                self.reset(saving, volume, database, step);
                 None
             }
             (Doing::Reset { saving, length }, Outcome::Done) => {
@@ -463,9 +455,15 @@ impl Journal {
     }
 
     /// The new checkpoint is on the disk: a log that begins with it takes the place of the old one.
-    fn reset(&mut self, mut saving: Saving, volume: &mut Volume<Purpose>, step: &mut Step<'_>) {
+    fn reset(
+        &mut self,
+        mut saving: Saving,
+        volume: &mut Volume<Purpose>,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
         let profile = &step.config.profile;
-        let max = self.max.unwrap_or(profile.quorum_log_max) as usize;
+        let max = log_max(database, step);
         let mut bytes = log::header();
         log::put(saving.sequence, &Record::Checkpoint(saving.checkpoint), &mut bytes);
         // A change that is being made just now was logged, and is not in the checkpoint.
@@ -538,4 +536,9 @@ impl Journal {
         self.forget_job(job, step);
         None
     }
+}
+
+/// The largest size of the log, in bytes: what the cluster was told, or the version's own.
+fn log_max(database: &Database, step: &Step<'_>) -> usize {
+    database.quorum_log_max().unwrap_or(step.config.profile.quorum_log_max) as usize
 }

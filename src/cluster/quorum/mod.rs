@@ -124,12 +124,12 @@ impl Quorum {
     /// Whether no network for clients works on this node.
     fn is_isolated(&self, step: &Step<'_>) -> bool {
         let Some(node) = step.config.node(step.me) else { return false };
-        let mut works = (0u8..).zip(&step.config.networks).filter(|(i, network)| {
+        let for_clients = (0u8..).zip(&step.config.networks).filter(|(i, network)| {
             matches!(network.role, NetworkRole::Client | NetworkRole::All)
                 && node.addresses.get(usize::from(*i)).is_some_and(Option::is_some)
-                && !self.dead.contains(&NetworkId(*i))
         });
-        works.next().is_none()
+        let mut works = for_clients.map(|(i, _)| !self.dead.contains(&NetworkId(i))).peekable();
+        works.peek().is_some() && works.all(|works| !works)
     }
 
     /// An adapter works, or does not any more, as far as this version can see.
@@ -155,7 +155,7 @@ impl Quorum {
             return step.notice(Notice::DatabaseReady { sequence, hive });
         }
         self.owner = Some(step.me);
-        self.journal.wanted = self.wants_logging(step);
+        self.journal.wanted = self.wants_logging(database, step);
         self.opening = Some(Opening::new(true));
         match quorum_disk(step.config) {
             Some((disk, skip, conditional)) => disks.take(disk, skip, conditional, step),
@@ -171,11 +171,6 @@ impl Quorum {
     /// Why the last change was not logged: a Windows error.
     pub fn last_error(&self) -> u32 {
         self.journal.error
-    }
-
-    /// The largest size of the quorum log from now on, in bytes (SetClusterQuorumResource).
-    pub fn set_log_max(&mut self, bytes: u32) {
-        self.journal.set_max(bytes);
     }
 
     /// The registry of this node does not answer, or does again: no hive can be saved (Q238173).
@@ -261,14 +256,15 @@ impl Quorum {
                 self.owner = None;
             }
         }
-        let wanted = self.wants_logging(step);
+        let wanted = self.wants_logging(database, step);
         self.journal.nodes_changed(wanted, !gone.is_empty(), step);
         self.work(database, step);
     }
 
-    /// Logging is on while a configured node is down.
-    fn wants_logging(&self, step: &Step<'_>) -> bool {
-        !self.members.covers(step.config.node_ids().collect())
+    /// Logging is on while a node that was not evicted is down.
+    fn wants_logging(&self, database: &Database, step: &Step<'_>) -> bool {
+        let nodes = Some(database.nodes()).filter(|nodes| !nodes.is_empty());
+        !self.members.covers(nodes.unwrap_or_else(|| step.config.node_ids().collect()))
     }
 
     /// Puts a change into the log if this node holds the quorum and logging is on; ends in `Logged`.

@@ -12,6 +12,7 @@ use crate::cluster::io::StartSwitches;
 use crate::cluster::profile::{BadLog, ClusterProfile};
 use crate::cluster::update::decode_changes;
 use crate::cluster::{ClusterError, ClusterEvent};
+use crate::registry::Checks;
 
 /// Service error: the process ended unexpectedly.
 pub(super) const TERMINATED: u32 = 1067;
@@ -195,7 +196,8 @@ pub(super) fn load(
     let sum = named.and_then(|checkpoint| checkpoint.checksum);
     let is_checked = profile.checkpoint_checksum;
     let sound = |bytes: &&[u8]| !is_checked || sum.is_none_or(|s| s == crc32fast::hash(bytes));
-    let loaded = bytes.filter(sound).map(Database::load);
+    let checks = if is_checked { Checks::All } else { Checks::None };
+    let loaded = bytes.filter(sound).map(|bytes| Database::load_with(bytes, checks));
     let mut database = match loaded {
         Some(Ok(database)) => database,
         None | Some(Err(_)) if is_checked => {

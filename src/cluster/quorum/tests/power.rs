@@ -1,0 +1,532 @@
+//! Power cuts at every write, damage of every kind, and what the node that forms makes of it.
+
+use super::lab::*;
+use crate::base::{SimDuration, Stream, Streams};
+use crate::cluster::database::Database;
+use crate::cluster::ids::*;
+use crate::cluster::io::StartSwitches;
+use crate::cluster::profile::{BadLog, ClusterProfile};
+use crate::cluster::quorum::{journal, log};
+use crate::cluster::step::Notice;
+
+const SWITCHES: StartSwitches = StartSwitches {
+    fix_quorum: false,
+    no_quorum_logging: false,
+    reset_quorum_log: false,
+    force_quorum: None,
+};
+
+/// A cluster of nodes with equal databases, and the list of changes it is to be compared with.
+struct Cluster {
+    lab: Lab,
+    members: NodeSet,
+    owner: usize,
+    /// Digests of the database after so many changes.
+    states: Vec<u64>,
+    changes: u32,
+    /// So many changes must survive whatever happens.
+    must: usize,
+    /// The numbers of updates go on even where no change of the database is among them.
+    sequence: u64,
+}
+
+fn members(cluster: &Cluster) -> Vec<usize> {
+    cluster.members.iter().map(|node| usize::from(node.0) - 1).collect()
+}
+
+impl Cluster {
+    /// Formed by node 0, alone.
+    fn formed(nodes: u8, profile: ClusterProfile, seed: u64) -> Option<Cluster> {
+        let chance = Streams::new(seed).stream("power");
+        let mut cluster = Cluster::new(nodes, profile, chance);
+        cluster.form(0, SWITCHES).ok()?;
+        Some(cluster)
+    }
+
+    fn new(nodes: u8, profile: ClusterProfile, chance: Stream) -> Cluster {
+        let lab = Lab::new(config(nodes, profile), chance);
+        let states = vec![lab.nodes[0].database.digest()];
+        Cluster { lab, members: NodeSet::EMPTY, owner: 0, states, changes: 0, must: 0, sequence: 0 }
+    }
+
+    /// A node forms; what it has must be one of the states that are allowed.
+    fn form(&mut self, node: usize, switches: StartSwitches) -> Result<(), u32> {
+        self.lab.form(node, switches)?;
+        self.members = NodeSet::only(NodeId(node as u8 + 1));
+        self.owner = node;
+        self.sequence = self.lab.nodes[node].database.sequence;
+        Ok(())
+    }
+
+    /// Which of the states the database of a node is in, the latest if it is several.
+    fn state(&self, node: usize) -> Option<usize> {
+        let digest = self.lab.nodes[node].database.digest();
+        self.states.iter().rposition(|state| *state == digest)
+    }
+
+    fn join(&mut self, node: usize) -> bool {
+        self.lab.boot(node, SWITCHES);
+        let database = self.lab.nodes[self.owner].database.clone();
+        self.lab.nodes[node].clusdb = Some(database.save());
+        self.lab.nodes[node].database = database;
+        let mut all = self.members;
+        all.insert(NodeId(node as u8 + 1));
+        self.sequence += 1;
+        self.change_members(all)
+    }
+
+    fn change_members(&mut self, all: NodeSet) -> bool {
+        self.members = all;
+        let owner = NodeId(self.owner as u8 + 1);
+        for node in members(self) {
+            self.lab.act(node, |it, step| {
+                it.quorum.set_owner(Some(owner), step);
+                it.quorum.members_changed(all, &it.database, step);
+            });
+        }
+        self.lab.run(SimDuration::from_millis(50));
+        self.alive()
+    }
+
+    /// A node that is not the owner crashes.
+    fn lose(&mut self, node: usize) -> bool {
+        self.lab.crash(node);
+        self.sequence += 1;
+        let mut left = self.members;
+        left.remove(NodeId(node as u8 + 1));
+        self.change_members(left)
+    }
+
+    /// The owner crashes, maybe after it has logged a change that nobody else has; another node takes over.
+    fn lose_owner(&mut self, logged: bool) -> bool {
+        if logged {
+            let (owner, number) = (self.owner, self.changes + 1000);
+            let sequence = self.sequence + 1;
+            self.lab.act(owner, |it, step| {
+                it.quorum.log(sequence, &change(number, 30), &it.database, step);
+            });
+            self.lab.run(SimDuration::from_millis(50));
+        }
+        self.lab.crash(self.owner);
+        let mut left = self.members;
+        left.remove(NodeId(self.owner as u8 + 1));
+        let Some(next) = left.lowest() else { return false };
+        let next = usize::from(next.0) - 1;
+        self.lab.act(next, |it, step| it.quorum.arbitrate(left, &mut it.disks, step));
+        let decided = |n: &Notice| matches!(n, Notice::Arbitrated { .. });
+        let won = self.lab.wait(next, SimDuration::from_secs(30), decided);
+        if won != Some(Notice::Arbitrated { won: true }) {
+            return false;
+        }
+        self.owner = next;
+        self.lab.run(SimDuration::from_secs(2));
+        self.change_members(left)
+    }
+
+    /// The quorum moves in order.
+    fn move_to(&mut self, node: usize) -> bool {
+        let owner = self.owner;
+        if owner == node {
+            return true;
+        }
+        self.lab.act(owner, |_, step| {
+            step.notice(Notice::GiveDisk { disk: QUORUM_DISK, orderly: true });
+        });
+        self.lab.run(SimDuration::from_secs(1));
+        self.owner = node;
+        let to = Some(NodeId(node as u8 + 1));
+        for member in members(self) {
+            self.lab.act(member, |it, step| it.quorum.set_owner(to, step));
+        }
+        self.lab.act(node, |it, step| it.disks.take(QUORUM_DISK, false, true, step));
+        self.lab.run(SimDuration::from_secs(1));
+        self.alive()
+    }
+
+    fn alive(&self) -> bool {
+        members(self).iter().all(|node| self.lab.nodes[*node].up)
+    }
+
+    /// A change of the database. It is logged first, then applied by every member.
+    fn commit(&mut self, size: usize) -> Result<(), u32> {
+        self.changes += 1;
+        self.sequence += 1;
+        let (sequence, changes) = (self.sequence, change(self.changes, size));
+        let owner = self.owner;
+        self.lab.act(owner, |it, step| it.quorum.log(sequence, &changes, &it.database, step));
+        let answered = |n: &Notice| matches!(n, Notice::Logged { .. });
+        let logged = self.lab.wait(owner, SimDuration::from_secs(5), answered);
+        let mut next = self.lab.nodes[owner].database.clone();
+        next.apply(&changes).expect("it sets a value");
+        match logged {
+            Some(Notice::Logged { ok: true, .. }) => {}
+            Some(_) => return Err(self.lab.nodes[owner].quorum.last_error()),
+            None => {
+                // In doubt: it may be found again.
+                self.states.push(next.digest());
+                return Err(0);
+            }
+        }
+        self.states.push(next.digest());
+        for node in members(self) {
+            let it = &mut self.lab.nodes[node];
+            it.database.apply(&changes).expect("it sets a value");
+            it.database.sequence = sequence;
+            it.clusdb = Some(it.database.save());
+        }
+        if self.members.len() < self.lab.nodes.len() {
+            self.must = self.states.len() - 1;
+        }
+        Ok(())
+    }
+}
+
+/// A story in which the quorum does all it can do: it ends early if power fails.
+fn story(cluster: &mut Cluster) -> Option<()> {
+    for _ in 0..3 {
+        cluster.commit(20).ok()?;
+    }
+    for node in 1..3 {
+        cluster.join(node).then_some(())?;
+    }
+    cluster.commit(20).ok()?;
+    cluster.lose(2).then_some(())?;
+    // Full logs: a few hundred bytes fit.
+    for _ in 0..8 {
+        cluster.commit(100).ok()?;
+    }
+    cluster.move_to(1).then_some(())?;
+    cluster.commit(20).ok()?;
+    cluster.lab.run(SimDuration::from_hours(5));
+    cluster.alive().then_some(())?;
+    cluster.commit(20).ok()?;
+    cluster.lose_owner(true).then_some(())?;
+    for _ in 0..3 {
+        cluster.commit(20).ok()?;
+    }
+    cluster.join(1).then_some(())?;
+    cluster.join(2).then_some(())?;
+    cluster.commit(20).ok()?;
+    cluster.lose(1).then_some(())?;
+    cluster.commit(20).ok()
+}
+
+fn small_log(mut profile: ClusterProfile) -> ClusterProfile {
+    profile.quorum_log_max = 800;
+    profile
+}
+
+fn cut_everywhere(profile: &ClusterProfile, check: impl Fn(&mut Cluster, &str)) -> u32 {
+    let mut whole = Cluster::formed(3, profile.clone(), 1).expect("it forms");
+    assert_eq!(story(&mut whole), Some(()), "{:?}", whole.lab.events(whole.owner));
+    let writes = whole.lab.writes;
+    for write in 1..=writes {
+        for tear in [Tear::Nothing, Tear::Half, Tear::Whole] {
+            let chance = Streams::new(1).stream("power");
+            let mut cluster = Cluster::new(3, profile.clone(), chance);
+            cluster.lab.cut = Some((write, tear));
+            if cluster.form(0, SWITCHES).is_ok() {
+                let _ = story(&mut cluster);
+            }
+            if cluster.lab.cut.is_some() {
+                cluster.lab.blackout();
+            }
+            check(&mut cluster, &format!("write {write} of {writes}, {tear:?}"));
+        }
+    }
+    writes
+}
+
+#[test]
+fn a_power_cut_at_any_write_loses_nothing_that_was_logged() {
+    for profile in [ClusterProfile::w2k(4), ClusterProfile::w2k3(0)] {
+        for former in 0..3 {
+            let writes = cut_everywhere(&small_log(profile.clone()), |cluster, when| {
+                let must = cluster.must;
+                assert_eq!(cluster.form(former, SWITCHES), Ok(()), "{when}");
+                let state = cluster.state(former);
+                let state = state.unwrap_or_else(|| panic!("a state that never was: {when}"));
+                assert!(state >= must, "state {state} of {must}: {when}");
+                // And once more: what was found is there to stay.
+                cluster.lab.blackout();
+                assert_eq!(cluster.form((former + 1) % 3, SWITCHES), Ok(()), "{when}");
+                assert_eq!(cluster.state((former + 1) % 3), Some(state), "{when}");
+            });
+            assert!(writes > 30, "{writes}");
+        }
+    }
+}
+
+/// NT 4.0 writes its files in place: a cut can spoil them, and then the node's own copy is used without a
+/// word; or before SP5, a torn checkpoint is loaded as it is.
+#[test]
+fn a_power_cut_on_nt40_loses_what_the_articles_say() {
+    let mut lost = [0; 2];
+    for (place, service_pack) in [4, 6].into_iter().enumerate() {
+        let mut profile = small_log(ClusterProfile::nt40(service_pack));
+        profile.full_log_drops_change = false;
+        cut_everywhere(&profile, |cluster, when| {
+            let must = cluster.must;
+            let before = cluster.lab.nodes[0].clusdb.clone();
+            match cluster.form(0, SWITCHES) {
+                Ok(()) if service_pack < 5 => {}
+                Ok(()) => {
+                    let state = cluster.state(0).unwrap_or_else(|| panic!("{when}"));
+                    let own = before.map(|bytes| Database::load(&bytes).map(|d| d.digest()));
+                    let is_own = own.is_some_and(|own| own == Ok(cluster.states[state]));
+                    assert!(state >= must || is_own, "state {state} of {must}: {when}");
+                }
+                Err(error) => assert!(service_pack < 5 && error == 1009, "{error}: {when}"),
+            }
+        });
+        lost[place] = 1;
+    }
+    assert_eq!(lost, [1, 1]);
+}
+
+/// Ten changes with a node down, one of them in the checkpoint, then power fails.
+fn ten_changes(profile: ClusterProfile) -> Cluster {
+    let mut cluster = Cluster::formed(2, profile, 7).expect("it forms");
+    for _ in 0..10 {
+        cluster.commit(20).expect("there is room");
+    }
+    cluster.lab.blackout();
+    cluster
+}
+
+fn chk(cluster: &Cluster) -> String {
+    let mut names = cluster.lab.files.keys().filter(|name| log::checkpoint_number(name).is_some());
+    let found = names.next_back().expect("there is one").clone();
+    found
+}
+
+#[test]
+fn a_missing_or_damaged_log_has_the_documented_end() {
+    let cases: [(ClusterProfile, bool, Result<(), u32>, &[u16]); 7] = [
+        (ClusterProfile::nt40(3), false, Ok(()), &[]),
+        (ClusterProfile::nt40(6), false, Ok(()), &[]),
+        (ClusterProfile::w2k(2), false, Err(1067), &[1019, 1148]),
+        (ClusterProfile::w2k(2), true, Ok(()), &[1019]),
+        (ClusterProfile::w2k3(0), false, Ok(()), &[]),
+        (ClusterProfile::w2k3(1), false, Ok(()), &[]),
+        (ClusterProfile::w2k3(1), true, Ok(()), &[]),
+    ];
+    for (profile, reset, result, events) in cases {
+        let what = format!("{:?} SP{} {reset}", profile.version, profile.service_pack);
+        let rebuilds = profile.bad_log == BadLog::Rebuild;
+        for damage in 0..3 {
+            let mut cluster = ten_changes(profile.clone());
+            let log = cluster.lab.files.get_mut(&journal::LOG.to_ascii_lowercase());
+            let log = log.expect("there is a log");
+            let mut events = events.to_vec();
+            match damage {
+                0 => drop(cluster.lab.files.remove(&journal::LOG.to_ascii_lowercase())),
+                // In the middle, and at the very beginning.
+                1 => log[60] ^= 0x10,
+                _ => log[2] ^= 0x10,
+            }
+            if damage > 0 && rebuilds {
+                events = vec![1019];
+            }
+            let switches = StartSwitches { reset_quorum_log: reset, ..SWITCHES };
+            assert_eq!(cluster.form(1, switches), result, "{what}, damage {damage}");
+            assert_eq!(cluster.lab.events(1), events, "{what}, damage {damage}");
+            if result.is_ok() {
+                assert_eq!(cluster.state(1), Some(0), "the own copy of node 2 is old: {what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_or_damaged_checkpoint_has_the_documented_end() {
+    let cases: [(ClusterProfile, bool, Result<(), u32>); 6] = [
+        (ClusterProfile::nt40(5), false, Ok(())),
+        (ClusterProfile::w2k(2), false, Err(1067)),
+        (ClusterProfile::w2k(2), true, Ok(())),
+        (ClusterProfile::w2k3(0), false, Err(1067)),
+        (ClusterProfile::w2k3(0), true, Ok(())),
+        (ClusterProfile::w2k3(1), false, Ok(())),
+    ];
+    for (profile, reset, result) in cases {
+        let what = format!("{:?} SP{} {reset}", profile.version, profile.service_pack);
+        for damage in 0..2 {
+            let mut cluster = ten_changes(profile.clone());
+            let name = chk(&cluster);
+            if damage == 0 {
+                cluster.lab.files.remove(&name);
+            } else {
+                cluster.lab.files.get_mut(&name).expect("it is there")[70] ^= 1;
+            }
+            let switches = StartSwitches { reset_quorum_log: reset, ..SWITCHES };
+            assert_eq!(cluster.form(0, switches), result, "{what}, damage {damage}");
+            let events = cluster.lab.events(0);
+            assert!(events.contains(&if damage == 0 { 1015 } else { 1016 }), "{what}: {events:?}");
+            assert_eq!(events.contains(&1148), result.is_err(), "{what}: {events:?}");
+            if result.is_ok() {
+                assert_eq!(cluster.state(0), Some(10), "the own copy of node 1 is new: {what}");
+            }
+        }
+    }
+}
+
+/// Q216064: before the checksum a damaged checkpoint destroys the node's own copy, then the other node's.
+#[test]
+fn a_damaged_checkpoint_before_sp5_is_loaded_blindly() {
+    let mut cluster = ten_changes(ClusterProfile::nt40(4));
+    let name = chk(&cluster);
+    cluster.lab.files.get_mut(&name).expect("it is there")[0] ^= 1;
+    for node in 0..2 {
+        assert_eq!(cluster.form(node, SWITCHES), Err(1009));
+        assert!(cluster.lab.events(node).contains(&1057));
+        let own = cluster.lab.files.get(&format!("{node}:clusdb")).expect("it was overwritten");
+        assert!(Database::load(own).is_err());
+        cluster.lab.blackout();
+    }
+    // Cut in the middle it loads, with half of what was in it.
+    let mut cluster = ten_changes(ClusterProfile::nt40(4));
+    let name = chk(&cluster);
+    let half = cluster.lab.files[&name].len() / 2;
+    cluster.lab.files.get_mut(&name).expect("it is there").truncate(half);
+    assert_eq!(cluster.form(0, SWITCHES), Ok(()));
+    assert_eq!(cluster.state(0), None);
+}
+
+/// Q216064: changes made while every node was up are gone when all die, up to the last checkpoint.
+#[test]
+fn the_log_wins_over_a_newer_copy() {
+    let roll_back = |profile: ClusterProfile, hours: u64, wins: bool| {
+        let mut profile = profile;
+        profile.log_always_wins = wins;
+        let mut cluster = Cluster::formed(2, profile, 3).expect("it forms");
+        assert!(cluster.join(1));
+        cluster.commit(20).expect("it is not logged");
+        cluster.lab.run(SimDuration::from_hours(hours));
+        cluster.commit(20).expect("it is not logged");
+        cluster.lab.blackout();
+        assert_eq!(cluster.form(0, SWITCHES), Ok(()));
+        cluster.state(0)
+    };
+    assert_eq!(roll_back(ClusterProfile::nt40(4), 24 * 7, true), Some(0));
+    assert_eq!(roll_back(ClusterProfile::nt40(5), 24 * 7, true), Some(1));
+    assert_eq!(roll_back(ClusterProfile::w2k(4), 24 * 7, true), Some(1));
+    assert_eq!(roll_back(ClusterProfile::w2k(4), 1, true), Some(0));
+    assert_eq!(roll_back(ClusterProfile::w2k(4), 1, false), Some(2));
+}
+
+#[test]
+fn a_tombstone_makes_the_log_invalid() {
+    let mut cluster = ten_changes(ClusterProfile::w2k(4));
+    cluster.lab.files.insert(journal::TOMBSTONE.to_ascii_lowercase(), vec![1]);
+    assert_eq!(cluster.form(1, SWITCHES), Ok(()));
+    assert_eq!(cluster.state(1), Some(0));
+}
+
+/// KB 258078: what goes around the log loses it: partition in time.
+#[test]
+fn start_switches_go_around_the_log() {
+    for (fix_quorum, no_quorum_logging) in [(true, false), (false, true)] {
+        let mut cluster = ten_changes(ClusterProfile::w2k(4));
+        let switches = StartSwitches { fix_quorum, no_quorum_logging, ..SWITCHES };
+        let before = cluster.lab.files.clone();
+        assert_eq!(cluster.form(1, switches), Ok(()));
+        assert_eq!(cluster.state(1), Some(0), "node 2 knows nothing of the changes");
+        assert_eq!(cluster.lab.reserved.get(&0).is_some(), no_quorum_logging);
+        cluster.commit(20).expect("it is not logged");
+        assert_eq!(cluster.lab.files, before, "nothing is written");
+    }
+}
+
+/// Q225081, Q257897: with a small log and many changes, some are gone after a failover.
+#[test]
+fn a_full_log_drops_changes_where_the_article_says_so() {
+    let lost = |drops: bool| {
+        let mut profile = small_log(ClusterProfile::nt40(6));
+        profile.full_log_drops_change = drops;
+        let mut cluster = Cluster::formed(2, profile, 3).expect("it forms");
+        for _ in 0..7 {
+            cluster.commit(100).expect("there is room");
+        }
+        cluster.lab.blackout();
+        assert_eq!(cluster.form(1, SWITCHES), Ok(()));
+        cluster.state(1) != Some(7)
+    };
+    assert_eq!((lost(true), lost(false)), (true, false));
+}
+
+#[test]
+fn a_full_disk_refuses_changes_and_stops_the_next_start() {
+    let mut cluster = Cluster::formed(2, ClusterProfile::nt40(6), 3).expect("it forms");
+    cluster.commit(20).expect("there is room");
+    let used: usize = cluster.lab.files.values().map(Vec::len).sum();
+    cluster.lab.capacity = used + 50;
+    assert_eq!(cluster.commit(200), Err(5033));
+    assert!(cluster.lab.events(0).contains(&1021) && cluster.lab.events(0).contains(&1080));
+    assert!(cluster.alive(), "a refused change is no reason to stop");
+    cluster.lab.blackout();
+    assert_eq!(cluster.form(0, SWITCHES), Err(112));
+    let events = cluster.lab.events(0);
+    for id in [1000, 1016, 1021, 1022, 1080] {
+        assert!(events.contains(&id), "{events:?}");
+    }
+    // Somebody makes room.
+    cluster.lab.blackout();
+    cluster.lab.capacity = usize::MAX;
+    assert_eq!(cluster.form(0, SWITCHES), Ok(()));
+    assert_eq!(cluster.state(0), Some(1));
+}
+
+#[test]
+fn a_change_larger_than_the_log_is_refused() {
+    let profile = small_log(ClusterProfile::w2k(4));
+    let mut cluster = Cluster::formed(2, profile, 3).expect("it forms");
+    assert_eq!(cluster.commit(900), Err(5030));
+    assert_eq!(cluster.commit(700), Err(5031));
+    assert_eq!(cluster.commit(100), Ok(()));
+}
+
+#[test]
+fn a_checkpoint_at_shutdown_is_torn_where_the_article_says_so() {
+    let stop = |profile: ClusterProfile| {
+        let mut cluster = ten_changes(profile);
+        assert_eq!(cluster.form(0, SWITCHES), Ok(()));
+        cluster.lab.nodes[0].quorum.set_registry_fails(true);
+        cluster.lab.act(0, |it, step| it.quorum.close(&it.database, step));
+        let closed = |n: &Notice| *n == Notice::QuorumClosed;
+        assert!(cluster.lab.wait(0, SimDuration::from_secs(5), closed).is_some());
+        cluster.lab.blackout();
+        let formed = cluster.form(0, SWITCHES);
+        (formed, cluster.state(0))
+    };
+    assert_eq!(stop(ClusterProfile::nt40(6)), (Ok(()), Some(10)));
+    assert_eq!(stop(ClusterProfile::w2k(4)), (Ok(()), Some(10)));
+    let (formed, state) = stop(ClusterProfile::nt40(4));
+    assert!(formed.is_err() || state != Some(10), "Q238173: {formed:?} {state:?}");
+}
+
+#[test]
+fn the_false_report_of_sp5_comes_every_four_hours() {
+    let reports = |service_pack: u8| {
+        let profile = ClusterProfile::nt40(service_pack);
+        let mut cluster = Cluster::formed(2, profile, 3).expect("it forms");
+        cluster.lab.run(SimDuration::from_hours(25));
+        cluster.lab.events(0).iter().filter(|id| **id == 1015).count()
+    };
+    assert_eq!((reports(4), reports(5), reports(6)), (0, 6, 0));
+}
+
+#[test]
+fn checkpoints_are_numbered_in_hexadecimal_and_one_is_kept() {
+    let mut cluster = Cluster::formed(2, small_log(ClusterProfile::w2k(4)), 3).expect("it forms");
+    for _ in 0..60 {
+        cluster.commit(100).expect("there is room");
+    }
+    cluster.lab.run(SimDuration::from_secs(1));
+    let names: Vec<&String> =
+        cluster.lab.files.keys().filter(|name| log::checkpoint_number(name).is_some()).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let number = log::checkpoint_number(names[0]).expect("a number");
+    assert!((10..60).contains(&number), "{names:?}");
+    assert_eq!(log::checkpoint_name(0xBC1).to_ascii_lowercase(), r"mscs\chkbc1.tmp");
+    assert_eq!(log::checkpoint_number(r"MSCS\chkBC1.tmp"), Some(0xBC1));
+}
