@@ -13,7 +13,7 @@ use crate::base::{SimDuration, SimTime};
 use crate::cluster::ClusterEvent;
 use crate::cluster::disks::DiskDriver;
 use crate::cluster::ids::DiskId;
-use crate::cluster::io::{Observation, Part, ScsiCommand, ScsiResult, Ticket};
+use crate::cluster::io::{Part, ScsiCommand, ScsiResult, Ticket};
 use crate::cluster::step::{Notice, Step};
 
 /// An arbitration for the quorum disk.
@@ -85,7 +85,6 @@ impl Arbitration {
         }
         let now = step.now.time;
         let profile = &step.config.profile;
-        step.observe(Observation::ArbitrationBegan);
         self.earliest = now + profile.arbitration_min;
         self.latest = now + profile.arbitration_max;
         match manner {
@@ -225,7 +224,6 @@ impl Arbitration {
 
     fn end(&mut self, won: bool, step: &mut Step<'_>) {
         self.phase = Phase::Idle;
-        step.observe(Observation::ArbitrationEnded { won });
         step.notice(Notice::Arbitrated { won });
     }
 }

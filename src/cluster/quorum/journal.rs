@@ -51,11 +51,15 @@ pub(super) struct Journal {
     is_spoilt: bool,
     /// Files of older checkpoints.
     old: Vec<u32>,
+    /// The number of the last change since the checkpoint.
+    pub count: u64,
     jobs: VecDeque<Job>,
     doing: Option<Doing>,
     /// Changes that are logged, or needed not be, and perhaps not yet applied: a checkpoint made meanwhile
     /// does not hold them. A few: one global update is under way at a time.
     recent: Vec<(u64, Vec<u8>)>,
+    /// The largest size, if the cluster was told one.
+    max: Option<u32>,
     timer: Option<SimTime>,
     /// The last checkpoint of this service is made, or could not be.
     is_closing: bool,
@@ -142,6 +146,15 @@ impl Journal {
         self.timer = (!interval.is_zero()).then_some(step.now.time + interval);
     }
 
+    /// The largest size of the log from now on.
+    pub fn set_max(&mut self, bytes: u32) {
+        self.max = Some(bytes);
+    }
+
+    fn max(&self, step: &Step<'_>) -> usize {
+        self.max.unwrap_or(step.config.profile.quorum_log_max) as usize
+    }
+
     /// Asks for a checkpoint, before what was asked already if the log is only being opened.
     pub fn checkpoint_first(&mut self, why: Why) {
         self.jobs.push_front(Job::Checkpoint(why));
@@ -216,6 +229,7 @@ impl Journal {
             wanted: self.wanted,
             recent: std::mem::take(&mut self.recent),
             error: self.error,
+            max: self.max,
             registry_fails: self.registry_fails,
             ..Journal::default()
         };
@@ -295,8 +309,8 @@ impl Journal {
         database: &Database,
         step: &mut Step<'_>,
     ) {
-        let max = log_max(database, step);
-        let length = log::RECORD_HEADER + body.len();
+        let max = self.max(step);
+        let length = log::CHANGE_HEADER + body.len();
         if !self.wanted && !self.logging {
             self.pass(sequence, body, database);
             step.notice(Notice::Logged { sequence, ok: true });
@@ -308,10 +322,8 @@ impl Journal {
         } else if self.length + length > max {
             self.save(Why::LogFull, Some((sequence, body)), volume, database, step);
         } else {
-            let record = Record::Change(body);
             let mut bytes = Vec::new();
-            log::put(sequence, &record, &mut bytes);
-            let Record::Change(body) = record else { return };
+            log::put_change(sequence, self.count + 1, &body, &mut bytes);
             let record = Appended::Change { sequence, body };
             self.doing = Some(Doing::Append { record, length: bytes.len() });
             self.begin(LOG, &Work::Append(bytes), volume, step);
@@ -401,7 +413,7 @@ impl Journal {
                 }
             }
             (Doing::Save(saving), Outcome::Done) => {
-                self.reset(saving, volume, database, step);
+                self.reset(saving, volume, step);
                 None
             }
             (Doing::Reset { saving, length }, Outcome::Done) => {
@@ -445,6 +457,7 @@ impl Journal {
     fn appended(&mut self, record: Appended, step: &mut Step<'_>) {
         match record {
             Appended::Change { sequence, body } => {
+                self.count += 1;
                 self.recent.retain(|(other, _)| *other < sequence);
                 self.recent.push((sequence, body));
                 step.notice(Notice::Logged { sequence, ok: true });
@@ -455,27 +468,23 @@ impl Journal {
     }
 
     /// The new checkpoint is on the disk: a log that begins with it takes the place of the old one.
-    fn reset(
-        &mut self,
-        mut saving: Saving,
-        volume: &mut Volume<Purpose>,
-        database: &Database,
-        step: &mut Step<'_>,
-    ) {
+    fn reset(&mut self, mut saving: Saving, volume: &mut Volume<Purpose>, step: &mut Step<'_>) {
         let profile = &step.config.profile;
-        let max = log_max(database, step);
+        let max = self.max(step);
         let mut bytes = log::header();
         log::put(saving.sequence, &Record::Checkpoint(saving.checkpoint), &mut bytes);
         // A change that is being made just now was logged, and is not in the checkpoint.
+        self.count = 0;
         for (sequence, body) in self.recent.iter().filter(|(s, _)| *s > saving.sequence) {
-            log::put(*sequence, &Record::Change(body.clone()), &mut bytes);
+            self.count += 1;
+            log::put_change(*sequence, self.count, body, &mut bytes);
         }
         if let Some((sequence, body)) = &saving.then {
             let drops = saving.why == Why::LogFull && profile.full_log_drops_change;
-            if bytes.len() + log::RECORD_HEADER + body.len() > max {
+            if bytes.len() + log::CHANGE_HEADER + body.len() > max {
                 self.refuse(saving.then.take(), LOG_EXCEEDS_MAX, step);
             } else if !drops {
-                log::put(*sequence, &Record::Change(body.clone()), &mut bytes);
+                log::put_change(*sequence, self.count + 1, body, &mut bytes);
             }
         }
         let length = bytes.len();
@@ -536,9 +545,4 @@ impl Journal {
         self.forget_job(job, step);
         None
     }
-}
-
-/// The largest size of the log, in bytes: what the cluster was told, or the version's own.
-fn log_max(database: &Database, step: &Step<'_>) -> usize {
-    database.quorum_log_max().unwrap_or(step.config.profile.quorum_log_max) as usize
 }

@@ -19,7 +19,10 @@ use thiserror::Error;
 pub(super) const HEADER: usize = 8;
 
 /// Bytes of a record before its body.
-pub(super) const RECORD_HEADER: usize = 19;
+const RECORD_HEADER: usize = 19;
+
+/// Bytes of a record of a change before the change.
+pub(super) const CHANGE_HEADER: usize = RECORD_HEADER + 8;
 
 const MAGIC: [u8; 4] = *b"WSQL";
 const VERSION: u32 = 1;
@@ -28,8 +31,14 @@ const MARK: u16 = 0xA55C;
 /// What a record tells.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Record {
-    /// Changes of the database, as `encode_changes` writes them.
-    Change(Vec<u8>),
+    /// Changes of the database.
+    Change {
+        /// Its number since the checkpoint. A change that was logged and never applied leaves its number to
+        /// the next.
+        number: u64,
+        /// The changes, as `encode_changes` writes them.
+        body: Vec<u8>,
+    },
     /// The hive was saved as it was after this record's number.
     Checkpoint(Checkpoint),
     /// From here on changes are not logged: every node is up.
@@ -79,8 +88,10 @@ pub(super) enum LogError {
 pub(super) struct Replay {
     /// The last checkpoint and the number of the last change in it.
     pub checkpoint: Option<(u64, Checkpoint)>,
-    /// Changes after it in their order, one for each number.
+    /// Changes after it in their order, with their sequence numbers.
     pub changes: Vec<(u64, Vec<u8>)>,
+    /// Their numbers since the checkpoint.
+    numbers: Vec<u64>,
     /// Whether changes were still logged at its end.
     pub logging: bool,
     /// The number up to which the log is known to tell everything.
@@ -95,6 +106,11 @@ pub(super) fn header() -> Vec<u8> {
     out
 }
 
+/// Adds the record of a change.
+pub(super) fn put_change(sequence: u64, number: u64, body: &[u8], out: &mut Vec<u8>) {
+    put(sequence, &Record::Change { number, body: body.to_vec() }, out);
+}
+
 /// Adds a record.
 pub(super) fn put(sequence: u64, record: &Record, out: &mut Vec<u8>) {
     let start = out.len();
@@ -104,7 +120,10 @@ pub(super) fn put(sequence: u64, record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&sequence.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     match record {
-        Record::Change(bytes) => out.extend_from_slice(bytes),
+        Record::Change { number, body } => {
+            out.extend_from_slice(&number.to_le_bytes());
+            out.extend_from_slice(body);
+        }
         Record::Checkpoint(checkpoint) => {
             out.extend_from_slice(&checkpoint.number.to_le_bytes());
             out.push(u8::from(checkpoint.logging) | u8::from(checkpoint.checksum.is_some()) << 1);
@@ -153,22 +172,21 @@ pub(super) fn replay(log: Log, keeps_earlier: bool) -> Replay {
     for (sequence, record) in log.records {
         match record {
             Record::Checkpoint(checkpoint) => {
-                replay.changes.clear();
+                (replay.changes, replay.numbers) = (Vec::new(), Vec::new());
                 replay.checkpoint = Some((sequence, checkpoint));
                 replay.logging = checkpoint.logging;
                 replay.tail = sequence;
             }
-            Record::Change(_) if keeps_earlier && replay.has(sequence) => {}
-            Record::Change(bytes) => {
-                if !keeps_earlier {
-                    replay.undo_from(sequence);
-                }
-                replay.changes.push((sequence, bytes));
+            Record::Change { number, .. } if keeps_earlier && replay.numbers.contains(&number) => {}
+            Record::Change { number, body } => {
+                replay.undo(|_, other| other >= number);
+                replay.changes.push((sequence, body));
+                replay.numbers.push(number);
                 replay.tail = sequence;
             }
             Record::Owner(_) => {
                 if !keeps_earlier {
-                    replay.undo_from(sequence.saturating_add(1));
+                    replay.undo(|other, _| other > sequence);
                 }
                 replay.tail = sequence;
             }
@@ -180,14 +198,19 @@ pub(super) fn replay(log: Log, keeps_earlier: bool) -> Replay {
 }
 
 impl Replay {
-    fn has(&self, sequence: u64) -> bool {
-        self.changes.iter().any(|(s, _)| *s == sequence)
+    /// The number since the checkpoint of the last change up to this sequence number.
+    pub fn applied(&self, sequence: u64) -> u64 {
+        let both = self.changes.iter().zip(&self.numbers);
+        both.filter(|((s, _), _)| *s <= sequence).map(|(_, number)| *number).max().unwrap_or(0)
     }
 
-    /// Changes with this number and higher were logged, but never applied.
-    fn undo_from(&mut self, sequence: u64) {
-        while self.changes.last().is_some_and(|(s, _)| *s >= sequence) {
+    /// The last changes, as far as they are so, were logged but never applied.
+    fn undo(&mut self, is_so: impl Fn(u64, u64) -> bool) {
+        while let (Some((sequence, _)), Some(number)) = (self.changes.last(), self.numbers.last())
+            && is_so(*sequence, *number)
+        {
             self.changes.pop();
+            self.numbers.pop();
         }
     }
 }
@@ -207,7 +230,7 @@ pub(super) fn checkpoint_number(path: &str) -> Option<u32> {
 
 fn kind(record: &Record) -> u8 {
     match record {
-        Record::Change(_) => 1,
+        Record::Change { .. } => 1,
         Record::Checkpoint(_) => 2,
         Record::Off => 3,
         Record::Owner(_) => 4,
@@ -237,7 +260,11 @@ fn read_record(bytes: &[u8]) -> Option<(u64, Record, usize)> {
     let sequence = u64::from_le_bytes(head[7..15].try_into().ok()?);
     let body = &whole[RECORD_HEADER..];
     let record = match (head[2], body) {
-        (1, _) => Record::Change(body.to_vec()),
+        (1, _) => {
+            let (number, body) = body.split_at_checked(8)?;
+            let number = u64::from_le_bytes(number.try_into().ok()?);
+            Record::Change { number, body: body.to_vec() }
+        }
         (2, [a, b, c, d, flags @ 0..=3, sum @ ..]) if sum.len() == 4 => {
             let sum = u32::from_le_bytes(sum.try_into().ok()?);
             Record::Checkpoint(Checkpoint {

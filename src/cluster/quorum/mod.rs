@@ -173,6 +173,11 @@ impl Quorum {
         self.journal.error
     }
 
+    /// The largest size of the quorum log from now on, in bytes (SetClusterQuorumResource).
+    pub fn set_log_max(&mut self, bytes: u32) {
+        self.journal.set_max(bytes);
+    }
+
     /// The registry of this node does not answer, or does again: no hive can be saved (Q238173).
     pub fn set_registry_fails(&mut self, fails: bool) {
         self.journal.registry_fails = fails;
@@ -571,6 +576,7 @@ impl Quorum {
                     && checkpoint.number == newest
                     && (replay.logging && replay.tail >= database.sequence || !self.journal.wanted);
                 self.journal.open(number, length, replay.logging, opening.others(number), step);
+                self.journal.count = replay.applied(database.sequence);
             }
         } else if let Found::Damaged(_) = found {
             step.log(ClusterEvent::LogCorrupt);

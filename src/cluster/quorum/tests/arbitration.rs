@@ -65,7 +65,7 @@ fn play(seed: u64, profile: ClusterProfile, challengers: usize, pause: SimDurati
 
 #[test]
 fn an_owner_that_lives_always_wins_and_nobody_else_does() {
-    for seed in 0..3000 {
+    for seed in 0..500 {
         for (profile, challengers) in [
             (ClusterProfile::w2k(1), 1),
             (ClusterProfile::w2k(1), 2),
@@ -84,7 +84,7 @@ fn an_owner_that_lives_always_wins_and_nobody_else_does() {
 
 #[test]
 fn an_owner_paused_longer_than_the_window_loses_to_one_winner() {
-    for seed in 0..2000 {
+    for seed in 0..400 {
         for challengers in 1..=3 {
             let pause = SimDuration::from_secs(40);
             let ended = play(seed, ClusterProfile::w2k(1), challengers, pause);
@@ -100,7 +100,7 @@ fn an_owner_paused_longer_than_the_window_loses_to_one_winner() {
 /// Pauses of any length: whoever wins, there is never a second winner whose reservation stands.
 #[test]
 fn two_never_hold_the_quorum_whatever_the_pause() {
-    for seed in 0..2000 {
+    for seed in 0..400 {
         let pause = SimDuration::from_millis(seed * 17 % 12_000);
         for challengers in 1..=2 {
             let ended = play(seed, ClusterProfile::w2k(4), challengers, pause);

@@ -17,6 +17,7 @@ use crate::cluster::{ClusterEvent, DbData};
 use crate::wire::cluster::RpcKind;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::Arc;
 
 pub const QUORUM_DISK: DiskId = DiskId(0);
 pub const DATA_DISK: DiskId = DiskId(1);
@@ -139,7 +140,7 @@ pub enum Tear {
 }
 
 pub struct Lab {
-    pub config: ClusterConfig,
+    pub config: Arc<ClusterConfig>,
     pub nodes: Vec<Node>,
     pub now: SimTime,
     queue: BinaryHeap<Reverse<(SimTime, u64, Happening)>>,
@@ -177,7 +178,7 @@ impl Lab {
             capacity: usize::MAX,
             broken: false,
             chance,
-            config,
+            config: Arc::new(config),
         };
         for _ in 0..nodes {
             let database = Database::initial(&lab.config);
@@ -253,7 +254,7 @@ impl Lab {
         }
         let mut out = Outbox::default();
         let mut notices = VecDeque::new();
-        let config = self.config.clone();
+        let config = Arc::clone(&self.config);
         let now = Now { time: self.now, wall: WallTime(self.now.0) };
         let me = NodeId(node as u8 + 1);
         let it = &mut self.nodes[node];
@@ -612,7 +613,7 @@ impl Node {
                 self.quorum.disk_online(disk, &self.database, step);
             }
             Notice::DiskOnline { disk, ok: false } => self.quorum.disk_failed(disk, step),
-            Notice::DatabaseReady { sequence, hive } => {
+            Notice::DatabaseReady { sequence, hive } if !self.formed => {
                 self.database = Database::load(&hive).expect("a saved database");
                 self.database.sequence = sequence;
                 self.clusdb = Some(hive);

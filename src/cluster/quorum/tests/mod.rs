@@ -2,4 +2,5 @@
 
 mod arbitration;
 mod lab;
+mod model;
 mod power;
