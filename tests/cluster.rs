@@ -1,0 +1,115 @@
+//! Clusters in a world: what the parts do together, from the first boot to a failover and back.
+
+mod cluster_support;
+
+use cluster_support::{APP, APP_ADDRESS, APP_GROUP, CLUSTER_GROUP, Lab, config};
+use winstorm::base::SimDuration;
+use winstorm::cluster::{
+    ClusterProfile, Control, GroupId, NodeId, Observation, ResourceId, ResourceState,
+};
+use winstorm::sim::{Death, HostId, What};
+
+/// How long a resource was not online after the last time it was, at most.
+fn downtime(lab: &Lab, resource: ResourceId) -> SimDuration {
+    let (mut down, mut longest) = (None, SimDuration::ZERO);
+    for happening in &lab.inner.happened {
+        match happening.what {
+            What::ResourceRuns { resource: r, runs: false } if r == resource => {
+                down = down.or(Some(happening.at));
+            }
+            What::Cluster(Observation::Resource { resource: r, state: ResourceState::Online })
+                if r == resource =>
+            {
+                if let Some(since) = down.take() {
+                    longest = longest.max(happening.at.since(since));
+                }
+            }
+            _ => {}
+        }
+    }
+    longest
+}
+
+fn owners(lab: &Lab) -> [Option<NodeId>; 2] {
+    [CLUSTER_GROUP, APP_GROUP].map(|group| lab.owner(group))
+}
+
+#[test]
+fn two_nodes_form_and_join_and_everything_comes_online() {
+    let lab = Lab::up(config(ClusterProfile::w2k(2), 2), 1);
+    assert_eq!(owners(&lab), [Some(NodeId(1)); 2]);
+    assert!(lab.all_online());
+    for host in 0..2 {
+        let service = lab.world().host(HostId(host)).cluster().expect("a node").service();
+        let service = service.expect("its service runs");
+        assert!(service.is_member() && service.members().len() == 2, "node {}", host + 1);
+    }
+    let part = lab.world().host(HostId(0)).cluster().expect("a node");
+    assert!(part.has_address(APP_ADDRESS) && part.runs(APP));
+}
+
+#[test]
+fn a_move_takes_the_checkpointed_key_along() {
+    let mut lab = Lab::up(config(ClusterProfile::w2k(2), 2), 2);
+    lab.run_for(35);
+    let counted = lab.count(0).expect("it counts");
+    lab.ask(0, Control::MoveGroup { group: APP_GROUP, to: Some(NodeId(2)) });
+    lab.run_for(60);
+    assert_eq!(owners(&lab), [Some(NodeId(1)), Some(NodeId(2))]);
+    assert!(lab.all_online());
+    assert!(lab.count(1).is_some_and(|now| now > counted), "{counted} and then {:?}", lab.count(1));
+    assert!(downtime(&lab, APP) < SimDuration::from_secs(15), "{:?}", downtime(&lab, APP));
+}
+
+#[test]
+fn the_other_node_takes_over_within_half_a_minute() {
+    for how in [Death::Crash, Death::PowerCut] {
+        let mut lab = Lab::up(config(ClusterProfile::w2k(2), 2), 3);
+        lab.run_for(100);
+        let counted = lab.count(0).expect("it counts");
+        lab.act(0, |world, kernel| world.kill(HostId(0), how, kernel));
+        lab.run_for(60);
+        assert_eq!(owners(&lab), [Some(NodeId(2)); 2]);
+        assert!(lab.all_online());
+        let took = downtime(&lab, APP);
+        let budget = SimDuration::from_secs(15)..SimDuration::from_secs(35);
+        assert!(budget.contains(&took), "{took}");
+        assert!(lab.count(1).is_some_and(|now| now + 1 >= counted), "{:?}", lab.count(1));
+    }
+}
+
+#[test]
+fn a_node_comes_back_and_joins() {
+    let mut lab = Lab::up(config(ClusterProfile::w2k(2), 2), 4);
+    lab.act(0, |world, kernel| world.kill(HostId(0), Death::Crash, kernel));
+    lab.run_for(60);
+    lab.boot(0, SimDuration::from_secs(30));
+    lab.run_for(120);
+    let members = |host| {
+        let part = lab.world().host(HostId(host)).cluster().expect("a node");
+        part.service().map_or(0, |service| service.members().len())
+    };
+    assert_eq!([members(0), members(1)], [2, 2]);
+    assert_eq!(owners(&lab), [Some(NodeId(2)); 2]);
+    lab.act(1, |world, kernel| world.shut_down(HostId(1), kernel));
+    lab.run_for(60);
+    assert_eq!(owners(&lab), [Some(NodeId(1)); 2], "an orderly shutdown hands over");
+    assert!(lab.all_online());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    let run = || {
+        let mut lab = Lab::up(config(ClusterProfile::w2k(2), 2), 5);
+        lab.act(0, |world, kernel| world.kill(HostId(0), Death::PowerCut, kernel));
+        lab.run_for(60);
+        (lab.kernel.digest(), lab.kernel.events_dispatched())
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_group_nobody_knows_is_nobodys() {
+    let lab = Lab::up(config(ClusterProfile::w2k(2), 2), 6);
+    assert_eq!(lab.owner(GroupId(7)), None);
+}
