@@ -37,7 +37,7 @@ fn owners(lab: &Lab) -> [Option<NodeId>; 2] {
 #[test]
 fn two_nodes_form_and_join_and_everything_comes_online() {
     let lab = Lab::up(config(ClusterProfile::w2k(2), 2), 1);
-    assert_eq!(owners(&lab), [Some(NodeId(1)); 2]);
+    assert_eq!(owners(&lab), [Some(NodeId(1)); 2], "{}", lab.history());
     assert!(lab.all_online());
     for host in 0..2 {
         let service = lab.world().host(HostId(host)).cluster().expect("a node").service();

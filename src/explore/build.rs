@@ -8,7 +8,7 @@ use crate::net::{
     TopologyError,
 };
 use crate::scenario::{
-    GroupPlan, HostPlan, HostProfile, HostRef, MediumPlan, NbtRole, Plan, PullPlan, PushPlan,
+    ClusterPlan, GroupPlan, HostPlan, HostProfile, HostRef, MediumPlan, NbtRole, Plan, PullPlan, PushPlan,
     RecordPlan, RecordStateWord, StaticKind, StaticPlan,
 };
 use crate::sim::kernel::Kernel;
@@ -76,14 +76,18 @@ pub(super) fn build(plan: &Plan, streams: Streams) -> Result<Built, BuildError> 
     let workload_actors =
         plan.workloads.iter().map(|w| actor(&mut kernel, format!("workload {}", w.name))).collect();
     let operator = actor(&mut kernel, "operator".into());
+    let bus = |c: &ClusterPlan| actor(&mut kernel, format!("bus {}", c.name));
+    let buses: Vec<ActorId> = plan.clusters.iter().map(bus).collect();
     net.start(&mut kernel);
     let mut world = World::new(net, streams);
     add_hosts(plan, streams, &subnets, &mut world, &mut kernel)?;
+    super::build_cluster::install(plan, &subnets, &mut world)?;
+    super::build_cluster::add_clusters(plan, &subnets, &buses, &mut world, &mut kernel);
     let places = Places { subnets, routers, links, fault_actors, workload_actors, operator };
     Ok(Built { kernel, world, places, actor_names })
 }
 
-fn failed(name: &str) -> impl FnOnce(TopologyError) -> BuildError {
+pub(super) fn failed(name: &str) -> impl FnOnce(TopologyError) -> BuildError {
     let name = name.to_string();
     move |error| BuildError::Network { name, error }
 }

@@ -4,9 +4,10 @@
 //! does of itself (its next look-up, its next outage) is an event of that host, drawn from a stream that
 //! rests as 16 bytes between two draws.
 
-use super::faults::Occurrence;
+use super::faults::{Occurrence, target_of};
 use super::workload::{arrival, first_gap, gap};
 use crate::base::{ActorId, Event, RestingStream, Scheduler, SimDuration, SimTime, Streams};
+use crate::cluster::NetworkId;
 use crate::nbt::NbtInput;
 use crate::net::{
     Impairment, LinkId, Members, RouterId, Rule, RuleEffect, RuleId, RuleScope, SubnetId,
@@ -20,7 +21,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// Kinds of the director's events; the low 24 bits are an index.
-mod kind {
+pub(super) mod kind {
     use super::DIRECTOR_EVENT;
     /// Switch the target host on.
     pub const BOOT: u32 = DIRECTOR_EVENT;
@@ -36,6 +37,8 @@ mod kind {
     pub const BACK: u32 = DIRECTOR_EVENT + (5 << 24);
     /// A probe's look-up.
     pub const PROBE: u32 = DIRECTOR_EVENT + (6 << 24);
+    /// The target host's cluster service goes on.
+    pub const UNHANG: u32 = DIRECTOR_EVENT + (7 << 24);
     pub const MASK: u32 = 0xFF00_0000;
 }
 
@@ -50,8 +53,8 @@ pub(super) struct Asked {
 
 /// What a fault that is over has to undo.
 #[derive(Clone, Debug, Default)]
-struct Undo {
-    rules: Vec<RuleId>,
+pub(super) struct Undo {
+    pub(super) rules: Vec<RuleId>,
 }
 
 /// What faults that overlap are doing to one host.
@@ -81,7 +84,7 @@ pub(super) struct Places {
 /// Carries out what the plan says beyond the hosts' own doing.
 pub(super) struct Director {
     pub(super) plan: Arc<Plan>,
-    streams: Streams,
+    pub(super) streams: Streams,
     pub(super) places: Places,
     occurrences: Vec<Occurrence>,
     undo: Vec<Undo>,
@@ -91,7 +94,9 @@ pub(super) struct Director {
     /// By workload: the stream of each of its hosts, in the workload's order.
     resting: Vec<Vec<RestingStream>>,
     asked: BTreeMap<u32, Asked>,
-    next_request: u32,
+    pub(super) next_request: u32,
+    /// How many faults keep an adapter silent.
+    pub(super) adapters_down: BTreeMap<(HostRef, NetworkId), u32>,
     /// The network's count of packets when each occurrence began and ended.
     pub(super) packets: Vec<(u64, Option<u64>)>,
 }
@@ -123,6 +128,7 @@ impl Director {
             resting,
             asked: BTreeMap::new(),
             next_request: 1,
+            adapters_down: BTreeMap::new(),
             streams,
             places,
             occurrences,
@@ -200,6 +206,7 @@ impl Director {
             kind::WORK => self.work(index, HostRef(event.target.0), world, sched),
             kind::BACK => self.boot(HostRef(event.target.0), world, sched),
             kind::PROBE => self.probe(index, world, sched),
+            kind::UNHANG => world.hang_cluster_service(HostId(event.target.0), false, sched),
             other => debug_assert!(false, "an event of kind {other:#x} is nobody's"),
         }
     }
@@ -356,8 +363,13 @@ fn free_address(world: &World, subnet: SubnetId) -> Option<Ipv4Addr> {
 impl Director {
     fn begin<S: Scheduler>(&mut self, index: usize, world: &mut World, sched: &mut S) {
         let plan = self.plan.clone();
+        let fault = &plan.faults[self.occurrences[index].fault.index()];
+        if let Some(target) = target_of(&fault.kind) {
+            // Whoever is meant by words about this moment is hit until the end.
+            let hosts = self.targets(target, &self.occurrences[index].hosts, world);
+            self.occurrences[index].hosts = hosts;
+        }
         let occurrence = self.occurrences[index].clone();
-        let fault = &plan.faults[occurrence.fault.index()];
         let now = sched.now();
         self.packets[index].0 = world.net.totals().sent;
         let mut undo = Undo::default();
@@ -365,6 +377,11 @@ impl Director {
             self.begin_host(&fault.kind, host, occurrence.until.is_some(), world, sched);
         }
         self.begin_network(&fault.kind, &fault.label, index, now, world, &mut undo);
+        if let FaultKind::Cluster { cluster, fault: what } = &fault.kind {
+            let label = format!("{}/{index}", fault.label);
+            let what = (*cluster, what, label.as_str());
+            self.begin_cluster(what, &occurrence.hosts, &mut undo, world, sched);
+        }
         self.undo[index] = undo;
         if let Some(until) = occurrence.until {
             let actor = self.places.fault_actors[occurrence.fault.index()];
@@ -399,6 +416,7 @@ impl Director {
                 held.paused += 1;
                 world.pause(id, sched);
             }
+            FaultKind::ProgramCrash { program, .. } => world.crash_program(id, program, sched),
             FaultKind::ClockJump { by_ns, .. } => world.clock_jump(id, *by_ns, sched),
             FaultKind::ClockDrift { ppb, .. } => world.clock_drift(id, *ppb, sched),
             FaultKind::SlowDisk { factor, .. } => {
@@ -561,6 +579,9 @@ impl Director {
                         world.net.set_link_up(self.places.links[link.index()], true, now);
                     }
                 }
+            }
+            FaultKind::Cluster { cluster, fault } => {
+                self.end_cluster(*cluster, fault, &occurrence.hosts, world, sched);
             }
             FaultKind::RouterDown(routers) => {
                 for router in routers {

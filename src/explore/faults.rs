@@ -5,7 +5,7 @@
 
 use crate::base::{SimDuration, SimTime, Stream, Streams};
 use crate::scenario::{
-    Choose, DurationRange, FaultKind, FaultPlan, FaultRef, FaultSchedule, HostRef, HostTarget,
+    Choose, ClusterFault, DurationRange, FaultKind, FaultPlan, FaultRef, FaultSchedule, HostRef, HostTarget,
     Moment, Period, Plan,
 };
 
@@ -73,7 +73,7 @@ fn begins(fault: &FaultPlan, duration: SimDuration, stream: &mut Stream) -> Vec<
     }
 }
 
-fn target_of(kind: &FaultKind) -> Option<&HostTarget> {
+pub(super) fn target_of(kind: &FaultKind) -> Option<&HostTarget> {
     match kind {
         FaultKind::Crash(hosts)
         | FaultKind::PowerCut(hosts)
@@ -90,12 +90,17 @@ fn target_of(kind: &FaultKind) -> Option<&HostTarget> {
         | FaultKind::Partition { .. }
         | FaultKind::Loss { .. }
         | FaultKind::Delay { .. }
-        | FaultKind::Duplicate { .. }
-        | FaultKind::Cluster { .. } => None,
+        | FaultKind::Duplicate { .. } => None,
+        FaultKind::Cluster { fault, .. } => match fault {
+            ClusterFault::CutNetwork { nodes, .. } | ClusterFault::CablePulled(nodes) => {
+                Some(nodes)
+            }
+            _ => None,
+        },
     }
 }
 
-fn choose(target: &HostTarget, stream: &mut Stream) -> Vec<HostRef> {
+pub(super) fn choose(target: &HostTarget, stream: &mut Stream) -> Vec<HostRef> {
     let count = match target.choose {
         Choose::All => return target.hosts.clone(),
         Choose::One => 1,

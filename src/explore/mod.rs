@@ -3,6 +3,12 @@
 //! runs many, on as many threads as wanted.
 
 mod build;
+mod build_cluster;
+mod cluster_faults;
+mod cluster_judge;
+mod cluster_steps;
+mod cluster_watch;
+mod invariants;
 mod director;
 mod faults;
 mod judge;

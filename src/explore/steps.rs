@@ -78,8 +78,12 @@ impl Director {
             | StepKind::DeleteOwner { .. }
             | StepKind::PutRecord { .. }
             | StepKind::CheckConsistency { .. } => {}
-            // Not yet acted on.
-            StepKind::Registry { .. } | StepKind::Cluster { .. } => {}
+            StepKind::Registry { hosts, edit } => {
+                self.edit_registries(index, (hosts, edit), world, sched);
+            }
+            StepKind::Cluster { cluster, action } => {
+                self.act_on_cluster(index, (*cluster, action), world, sched);
+            }
         }
     }
 }

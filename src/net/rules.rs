@@ -69,6 +69,10 @@ pub enum RuleScope {
     Link(LinkId),
     /// On what one host sends and receives.
     Host(ActorId),
+    /// On what one host sends on a subnet.
+    Sent(ActorId, SubnetId),
+    /// On what one host receives on a subnet, broadcasts aside.
+    Received(ActorId, SubnetId),
 }
 
 /// How packets fare worse.
@@ -244,6 +248,12 @@ impl RuleEffect {
                 (RuleScope::Everything, _) => true,
                 (RuleScope::Subnet(mine), Place::Subnet(subnet)) => mine == subnet,
                 (RuleScope::Link(mine), Place::Link { link, .. }) => mine == link,
+                (RuleScope::Sent(host, mine), Place::Subnet(subnet)) => {
+                    mine == subnet && host == source_host && subnet == source_subnet
+                }
+                (RuleScope::Received(host, mine), Place::Subnet(subnet)) => {
+                    mine == subnet && to_host == Some(host) && to_subnet == Some(subnet)
+                }
                 (RuleScope::Host(host), Place::Subnet(subnet)) => {
                     (host == source_host && subnet == source_subnet)
                         || (to_host == Some(host) && to_subnet == Some(subnet))

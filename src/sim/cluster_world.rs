@@ -10,7 +10,8 @@ use super::world::{World, kind};
 use crate::base::{ActorId, Machine, Outbox, RestingStream, Scheduler, SimDuration, SimTime};
 use crate::cluster::{
     ClusterInput, ClusterNode, ClusterOutput, Control, Database, DbChange, FileResult, HaltReason,
-    NetworkId, NodeId, Observation, PORT, Place, RegistryReply, ResourceCall, ResourceId,
+    NetworkId, NodeId, Observation, PORT, Place, RegistryReply, ResourceCall, ResourceEvent,
+    ResourceId,
     ResourceState, StartSwitches,
 };
 use crate::net::{PacketHandle, PacketHeader, Transport};
@@ -280,6 +281,50 @@ impl World {
             self.restart_later(h, sched);
             self.rearm(h, sched);
         }
+    }
+
+    /// Somebody changes the node's own copy of the database: `change` is given its bytes, and gives those that
+    /// are there from now on; nothing is no file.
+    pub fn rewrite_clusdb<S: Scheduler>(
+        &mut self,
+        id: HostId,
+        change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>,
+        sched: &mut S,
+    ) {
+        let old = self.read_own(id.0 as usize, CLUSDB);
+        let Some(system) = &self.hosts[id.0 as usize].system else { return };
+        let path = super::cluster_storage::own_path(CLUSDB);
+        match change(old.unwrap_or_default()) {
+            Some(bytes) => {
+                // A full or failed disk takes nothing from anybody.
+                let _ = system.hives.disk.replace_file(&path, &bytes);
+            }
+            None => system.hives.disk.remove_file(&path),
+        }
+        system.hives.disk.submit(sched.now());
+    }
+
+    /// The resource monitor a resource runs in dies, and all code in it.
+    pub fn kill_monitor<S: Scheduler>(&mut self, id: HostId, resource: ResourceId, sched: &mut S) {
+        let h = id.0 as usize;
+        let Some(part) = &self.hosts[h].cluster else { return };
+        let separate = |r: ResourceId| {
+            let config = part.config.resources.get(usize::from(r.0));
+            config.is_some_and(|config| config.separate_monitor)
+        };
+        let all = (0..part.dlls.len() as u16).map(ResourceId).filter(|&r| part.runs(r));
+        let dead: Vec<ResourceId> = match separate(resource) {
+            true => all.filter(|&r| r == resource).collect(),
+            false => all.filter(|&r| !separate(r)).collect(),
+        };
+        for &resource in &dead {
+            self.call_resource(h, resource, ResourceCall::Terminate, sched);
+        }
+        for resource in dead {
+            self.tell_service(h, resource, ResourceEvent::MonitorDied);
+        }
+        self.cluster_drain(h, sched);
+        self.rearm(h, sched);
     }
 
     /// It stands still, or goes on: nothing reaches it meanwhile.

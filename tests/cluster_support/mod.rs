@@ -293,4 +293,18 @@ impl Lab {
         let registry = self.world().host(HostId(host)).system().expect("a system").registry();
         registry.get(&key(), "Count").and_then(Value::as_dword)
     }
+
+    /// What happened to the cluster, a line each.
+    pub fn history(&self) -> String {
+        use winstorm::sim::What;
+        let mut lines = String::new();
+        for Happening { at, host, what } in &self.inner.happened {
+            let told = match what {
+                What::Name { .. } | What::Program { .. } | What::Key { .. } => continue,
+                what => format!("{what:?}"),
+            };
+            lines += &format!("{at} node {} {told}\n", host.0 + 1);
+        }
+        lines
+    }
 }

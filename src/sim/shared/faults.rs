@@ -168,6 +168,34 @@ impl SharedBus {
         }
     }
 
+    /// Somebody with access to the bare disk changes a file: `change` is given what programs would read, and
+    /// gives what they will read; nothing is no file. Nothing happens if there is no such disk.
+    pub fn tamper(
+        &mut self,
+        disk: Signature,
+        file: &str,
+        change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>,
+    ) {
+        if let Some(i) = self.index(disk) {
+            let platter = &self.disks[i].platter;
+            let changed = change(platter.look(file));
+            platter.remove_file(file);
+            if let Some(bytes) = changed.filter(|bytes| !bytes.is_empty()) {
+                platter.strike(file, 0, &bytes);
+            }
+        }
+    }
+
+    /// The names of all files on a disk that begin with `prefix`, in order, without the cost of looking.
+    pub fn file_names(&self, disk: Signature, prefix: &str) -> Vec<String> {
+        self.index(disk).map_or(Vec::new(), |i| self.disks[i].platter.names(prefix))
+    }
+
+    /// The content of a file as it lies on the disk, without the cost of reading; empty if there is none.
+    pub fn file_bytes(&self, disk: Signature, file: &str) -> Vec<u8> {
+        self.index(disk).map_or(Vec::new(), |i| self.disks[i].platter.look(file))
+    }
+
     /// Makes a file system on a disk that has none. Nothing if there is no such disk.
     pub fn format(&mut self, disk: Signature) {
         if let Some(i) = self.index(disk) {
