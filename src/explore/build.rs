@@ -8,8 +8,8 @@ use crate::net::{
     TopologyError,
 };
 use crate::scenario::{
-    ClusterPlan, GroupPlan, HostPlan, HostProfile, HostRef, MediumPlan, NbtRole, Plan, PullPlan, PushPlan,
-    RecordPlan, RecordStateWord, StaticKind, StaticPlan,
+    ClusterPlan, GroupPlan, HostPlan, HostProfile, HostRef, MediumPlan, NbtRole, Plan, PullPlan,
+    PushPlan, RecordPlan, RecordStateWord, StaticKind, StaticPlan,
 };
 use crate::sim::kernel::Kernel;
 use crate::sim::{HostSpec, NbtInstall, WinsInstall, World};

@@ -42,7 +42,11 @@ fn system(host: &HostPlan, group: &GroupPlan, subnets: &[SubnetId]) -> SystemSpe
         let _ = registry.import(&file.text);
     }
     SystemSpec {
-        interfaces: host.interfaces.iter().map(|i| (subnets[i.subnet.index()], i.address)).collect(),
+        interfaces: host
+            .interfaces
+            .iter()
+            .map(|i| (subnets[i.subnet.index()], i.address))
+            .collect(),
         registry,
         programs: group.programs.iter().map(program).collect(),
         disk: group.disk,
@@ -102,8 +106,7 @@ pub(super) fn add_clusters<S: Scheduler>(
         let site = world.add_cluster(spec, actor, sched);
         for (disk, plan) in disks(cluster).iter().zip(&cluster.disks) {
             if plan.dirty {
-                let fault =
-                    BusFault::Media { disk: disk.signature, error: MediaError::Dirty };
+                let fault = BusFault::Media { disk: disk.signature, error: MediaError::Dirty };
                 let done = world.with_bus(site, |bus, _| bus.fault(&fault, SimTime::ZERO), sched);
                 debug_assert!(done.is_ok(), "the disk was attached above: {done:?}");
             }

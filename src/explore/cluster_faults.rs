@@ -22,41 +22,34 @@ pub(super) fn quorum_owner(site: &ClusterSite, world: &World) -> Option<NodeId> 
     })
 }
 
-impl Director {
-    /// The hosts a target stands for now. `drawn` are those that were drawn before the run, for targets that
-    /// do not depend on the moment.
-    pub(super) fn targets(
-        &self,
-        target: &HostTarget,
-        drawn: &[HostRef],
-        world: &World,
-    ) -> Vec<HostRef> {
-        let host_of = |cluster: ClusterRef, node: Option<NodeId>| {
-            let host = node.and_then(|node| world.clusters()[cluster.index()].host(node));
-            host.map(|host| HostRef(host.0))
-        };
-        let quorum = |cluster: ClusterRef| {
-            host_of(cluster, quorum_owner(&world.clusters()[cluster.index()], world))
-        };
-        let owner = |cluster: ClusterRef, group| {
-            host_of(cluster, world.clusters()[cluster.index()].owner(group))
-        };
-        let is = |host: Option<HostRef>| {
-            target.hosts.iter().copied().filter(|&h| Some(h) == host).collect()
-        };
-        let is_not = |host: Option<HostRef>| {
-            target.hosts.iter().copied().filter(|&h| Some(h) != host).collect()
-        };
-        match target.choose {
-            Choose::All => target.hosts.clone(),
-            Choose::One | Choose::Half | Choose::Count(_) => drawn.to_vec(),
-            Choose::QuorumOwner(cluster) => is(quorum(cluster)),
-            Choose::NotQuorumOwner(cluster) => is_not(quorum(cluster)),
-            Choose::GroupOwner(cluster, group) => is(owner(cluster, group)),
-            Choose::NotGroupOwner(cluster, group) => is_not(owner(cluster, group)),
-        }
+/// The hosts a target stands for now. `drawn` are those that were drawn before the run, for targets that do
+/// not depend on the moment.
+pub(super) fn targets(target: &HostTarget, drawn: &[HostRef], world: &World) -> Vec<HostRef> {
+    let host_of = |cluster: ClusterRef, node: Option<NodeId>| {
+        let host = node.and_then(|node| world.clusters()[cluster.index()].host(node));
+        host.map(|host| HostRef(host.0))
+    };
+    let quorum = |cluster: ClusterRef| {
+        host_of(cluster, quorum_owner(&world.clusters()[cluster.index()], world))
+    };
+    let owner = |cluster: ClusterRef, group| {
+        host_of(cluster, world.clusters()[cluster.index()].owner(group))
+    };
+    let is =
+        |host: Option<HostRef>| target.hosts.iter().copied().filter(|&h| Some(h) == host).collect();
+    let is_not =
+        |host: Option<HostRef>| target.hosts.iter().copied().filter(|&h| Some(h) != host).collect();
+    match target.choose {
+        Choose::All => target.hosts.clone(),
+        Choose::One | Choose::Half | Choose::Count(_) => drawn.to_vec(),
+        Choose::QuorumOwner(cluster) => is(quorum(cluster)),
+        Choose::NotQuorumOwner(cluster) => is_not(quorum(cluster)),
+        Choose::GroupOwner(cluster, group) => is(owner(cluster, group)),
+        Choose::NotGroupOwner(cluster, group) => is_not(owner(cluster, group)),
     }
+}
 
+impl Director {
     /// Begins a fault of a cluster. `hosts` are the nodes it hits, if it hits nodes.
     pub(super) fn begin_cluster<S: Scheduler>(
         &mut self,
@@ -74,8 +67,8 @@ impl Director {
                 }
             }
             ClusterFault::BusReset => {
-                let up = world.clusters()[site].spec().hosts.iter();
-                let up = up.position(|&host| world.host(host).life() == Life::On);
+                let mut hosts = world.clusters()[site].spec().hosts.iter();
+                let up = hosts.position(|&host| world.host(host).life() == Life::On);
                 if let Some(node) = up {
                     let node = Initiator(node as u8);
                     let reset = |bus: &mut crate::sim::shared::SharedBus, now| {

@@ -35,7 +35,7 @@ impl Director {
     fn step_targets(&self, index: usize, target: &HostTarget, world: &World) -> Vec<HostRef> {
         let mut chance = self.streams.stream(&format!("step/{index}/target"));
         let drawn = super::faults::choose(target, &mut chance);
-        self.targets(target, &drawn, world)
+        super::cluster_faults::targets(target, &drawn, world)
     }
 
     /// Somebody edits registries.
@@ -134,7 +134,8 @@ impl Director {
             }
             ClusterAction::SetSignature { disk, signature } => {
                 let sign = |bus: &mut SharedBus, now| {
-                    if let Some(old) = bus.signatures().nth(usize::from(disk.0)) {
+                    let old = bus.signatures().nth(usize::from(disk.0));
+                    if let Some(old) = old {
                         let _ = bus.sign(old, Signature(*signature), now);
                     }
                 };

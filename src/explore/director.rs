@@ -4,6 +4,7 @@
 //! does of itself (its next look-up, its next outage) is an event of that host, drawn from a stream that
 //! rests as 16 bytes between two draws.
 
+use super::cluster_faults::targets;
 use super::faults::{Occurrence, target_of};
 use super::workload::{arrival, first_gap, gap};
 use crate::base::{ActorId, Event, RestingStream, Scheduler, SimDuration, SimTime, Streams};
@@ -366,7 +367,7 @@ impl Director {
         let fault = &plan.faults[self.occurrences[index].fault.index()];
         if let Some(target) = target_of(&fault.kind) {
             // Whoever is meant by words about this moment is hit until the end.
-            let hosts = self.targets(target, &self.occurrences[index].hosts, world);
+            let hosts = targets(target, &self.occurrences[index].hosts, world);
             self.occurrences[index].hosts = hosts;
         }
         let occurrence = self.occurrences[index].clone();

@@ -5,8 +5,8 @@
 
 use crate::base::{SimDuration, SimTime, Stream, Streams};
 use crate::scenario::{
-    Choose, ClusterFault, DurationRange, FaultKind, FaultPlan, FaultRef, FaultSchedule, HostRef, HostTarget,
-    Moment, Period, Plan,
+    Choose, ClusterFault, DurationRange, FaultKind, FaultPlan, FaultRef, FaultSchedule, HostRef,
+    HostTarget, Moment, Period, Plan,
 };
 
 /// Occurrences of one fault at most; a schedule with more is cut off there. A fault every second of a

@@ -1,5 +1,6 @@
 //! Judging a run: each expectation's condition is followed while the run goes and judged at its end.
 
+use super::cluster_judge;
 use super::faults::{Occurrence, stretches_of, times_of};
 use super::signal::{Judged, Mode, Signal};
 use super::watch::Watch;
@@ -33,6 +34,8 @@ enum Follow {
     Tally(Vec<(SimTime, SimTime)>, Vec<Tally>),
     /// Judged at the end from the measures alone.
     Measure,
+    /// Judged at the end from what was seen of clusters.
+    Cluster(Vec<(SimTime, SimTime)>),
 }
 
 struct Expectation {
@@ -70,7 +73,7 @@ impl Judge {
         for expectation in &mut self.expectations {
             let condition = &expectation.plan.condition;
             match &mut expectation.follow {
-                Follow::Measure => {}
+                Follow::Measure | Follow::Cluster(_) => {}
                 Follow::Tally(stretches, tallies) => {
                     if let Some((answer, _)) = answer {
                         tally(condition, happening, answer, stretches, tallies);
@@ -122,7 +125,12 @@ impl Judge {
     }
 
     /// The verdicts.
-    pub(super) fn judge(&self, end: SimTime, measures: &[Measure]) -> Vec<ExpectationResult> {
+    pub(super) fn judge(
+        &self,
+        end: SimTime,
+        measures: &[Measure],
+        watch: &Watch,
+    ) -> Vec<ExpectationResult> {
         self.expectations
             .iter()
             .map(|expectation| {
@@ -132,6 +140,11 @@ impl Judge {
                         judge_tallies(&expectation.plan, expectation.mode, stretches, tallies, end)
                     }
                     Follow::Measure => judge_measure(&expectation.plan.condition, measures),
+                    Follow::Cluster(stretches) => {
+                        let condition = &expectation.plan.condition;
+                        let (mode, seen) = (expectation.mode, &watch.cluster);
+                        cluster_judge::judge(condition, mode, stretches, seen, end)
+                    }
                 };
                 // "Never" of something that is counted or measured means that it must not hold.
                 let negated = expectation.mode == Mode::Never
@@ -161,6 +174,7 @@ fn follow(expect: &ExpectPlan, plan: &Plan, occurrences: &[Occurrence]) -> Expec
     };
     let follow = match &expect.condition {
         Condition::Measure { .. } => Follow::Measure,
+        condition if cluster_judge::is_tallied(condition) => Follow::Cluster(stretches),
         Condition::LookupSuccess { window: Some(window), .. } => {
             let windows =
                 stretches.iter().flat_map(|&s| windows_of(s, *window)).collect::<Vec<_>>();
@@ -393,7 +407,7 @@ fn concerns(condition: &Condition, what: &What) -> bool {
         Condition::Registered { .. } => {
             matches!(what, What::Name { .. } | What::Up | What::Down(_))
         }
-        _ => false,
+        _ => cluster_judge::concerns(condition, what),
     }
 }
 
@@ -423,7 +437,7 @@ fn level(condition: &Condition, plan: &Plan, watch: &Watch, world: &World) -> Op
         }),
         Condition::OneHolder { name: Some(name) } => watch.holders(name).len() <= 1,
         Condition::OneHolder { name: None } => watch.contested == 0,
-        _ => return None,
+        _ => return cluster_judge::level(condition, plan, &watch.cluster, world),
     })
 }
 

@@ -148,6 +148,8 @@ pub fn kind_of(payload: u32) -> (&'static str, u32) {
         3 => "disk",
         4 => "commit due",
         5 => "service starts",
+        6 => "step of a program, resource or disk",
+        7 => "shared bus",
         64 => "boot",
         65 => "fault begins",
         66 => "fault ends",
@@ -155,6 +157,7 @@ pub fn kind_of(payload: u32) -> (&'static str, u32) {
         68 => "workload",
         69 => "back from outage",
         70 => "probe",
+        71 => "hung service goes on",
         _ => "unknown",
     };
     (kind, payload & 0x00FF_FFFF)
@@ -237,9 +240,11 @@ fn result(
 ) -> RunResult {
     let Running { world, director, mut watch, judge } = running;
     watch.probe(end, &world);
+    watch.cluster.end(end, &world);
     let occurrences = director.occurrences();
     let measures = watch.measures(end, occurrences, &director.packets, &world);
-    let expectations = judge.judge(end, &measures);
+    let mut expectations = judge.judge(end, &measures, &watch);
+    expectations.extend(watch.cluster.breaches());
     let (series, histograms) = watch.charts(end);
     let faults = watch.spans(end, occurrences);
     let digests = (0..kernel.actors() as u32).map(|a| kernel.actor_digest(ActorId(a)));

@@ -1,5 +1,6 @@
 //! Watching a run: happenings go in, measures and charts come out. Nothing flows back into the run.
 
+use super::cluster_watch::ClusterWatch;
 use super::director::Asked;
 use super::faults::Occurrence;
 use super::judge::has_all_names;
@@ -81,6 +82,7 @@ pub(super) struct Watch {
     probes: Vec<ProbeWatch>,
     /// When the next probe is due.
     pub(super) next_probe: SimTime,
+    pub(super) cluster: ClusterWatch,
 }
 
 /// A probe's lines, and what it counts between two points.
@@ -132,6 +134,7 @@ impl Watch {
                 .map(|p| SimTime::ZERO + p.every)
                 .min()
                 .unwrap_or(SimTime::MAX),
+            cluster: ClusterWatch::new(&plan),
             probes: plan.probes.iter().map(|probe| probe_watch(probe, &plan)).collect(),
             plan,
         }
@@ -219,6 +222,9 @@ impl Watch {
             }
             What::LookedUp(_) => {}
             _ => {}
+        }
+        if let Some(what) = self.cluster.happened(happening, world) {
+            self.note(at, host, what);
         }
     }
 
@@ -479,6 +485,7 @@ impl Watch {
         self.lookups.measures(&mut out);
         self.convergence.measures(end, &mut out);
         self.fault_measures(end, occurrences, packets, world, &mut out);
+        self.cluster.measures(&mut out);
         out.extend(self.register_time.measure("client.register_time"));
         for (name, value) in &self.counts {
             out.push(count(*name, "1", *value as f64));
@@ -573,6 +580,7 @@ impl Watch {
             host.map_or_else(|| owner.to_string(), |h| h.name.clone())
         };
         self.convergence.charts(end, &name_of, &mut series, &mut histograms);
+        self.cluster.charts(&mut series);
         for (host, watch) in &self.servers {
             if watch.queue.iter().any(|&(_, waiting)| waiting > 1.0) {
                 series.push(Series {

@@ -157,6 +157,11 @@ impl ClusterPart {
         self.service.machine.as_deref()
     }
 
+    /// Whether the service runs, and not stands still.
+    pub fn is_awake(&self) -> bool {
+        self.service.machine.is_some() && !self.service.hung
+    }
+
     /// Why the service ended, if it ended by itself and has not been started again.
     pub fn halted(&self) -> Option<HaltReason> {
         self.service.halted

@@ -50,14 +50,17 @@ impl World {
                     checks: if checked { Checks::All } else { Checks::None },
                     storage_lost_max: leaks.then_some(STORAGE_LOST_MAX),
                 };
+                let before = registry.digest(&key);
                 let restored = registry.restore(&key, out.bytes(bytes), &how).map(|_| ());
                 let digest = registry.digest(&key);
                 let event = match restored {
                     Ok(()) => KeyEvent::Restored,
-                    Err(_) => KeyEvent::NotRestored,
+                    Err(_) if digest == before => KeyEvent::NotRestored,
+                    Err(_) => KeyEvent::Spoilt,
                 };
                 part.replies.push_back(Reply::Restored(ticket, restored));
                 system.hives.changed(sched.now());
+                self.tell(h, What::Registry, sched);
                 self.tell(h, What::Key { key: key_number(&key), event, digest }, sched);
             }
             RegistryAction::Watch(key) => {

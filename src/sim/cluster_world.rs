@@ -11,8 +11,7 @@ use crate::base::{ActorId, Machine, Outbox, RestingStream, Scheduler, SimDuratio
 use crate::cluster::{
     ClusterInput, ClusterNode, ClusterOutput, Control, Database, DbChange, FileResult, HaltReason,
     NetworkId, NodeId, Observation, PORT, Place, RegistryReply, ResourceCall, ResourceEvent,
-    ResourceId,
-    ResourceState, StartSwitches,
+    ResourceId, ResourceState, StartSwitches,
 };
 use crate::net::{PacketHandle, PacketHeader, Transport};
 use crate::registry::KeyPath;

@@ -77,6 +77,8 @@ pub enum What {
         /// Whether it runs.
         runs: bool,
     },
+    /// The host's registry was changed.
+    Registry,
     /// The cluster service was started.
     ClusterUp,
     /// The cluster service has ended: by itself for this reason, or because it was told or killed.
@@ -140,6 +142,8 @@ pub enum KeyEvent {
     Restored,
     /// It could not be restored: it is as it was.
     NotRestored,
+    /// It could not be restored, and is not as it was.
+    Spoilt,
     /// It is watched from now on.
     Watched,
     /// It is watched no more.

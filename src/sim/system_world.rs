@@ -62,6 +62,7 @@ impl World {
     ) {
         let Some(system) = &mut self.hosts[h].system else { return };
         system.hives.changed(sched.now());
+        self.tell(h, What::Registry, sched);
         self.tell_watched_keys(h, key, KeyEvent::Changed, sched);
         self.cluster_signals(h);
     }

@@ -55,7 +55,12 @@ impl kernel::World for Inner {
     }
 }
 
-fn resource(name: &str, group: GroupId, kind: ResourceKind, below: &[ResourceId]) -> ResourceConfig {
+fn resource(
+    name: &str,
+    group: GroupId,
+    kind: ResourceKind,
+    below: &[ResourceId],
+) -> ResourceConfig {
     ResourceConfig {
         name: name.into(),
         kind,
@@ -106,10 +111,7 @@ pub fn config(profile: ClusterProfile, nodes: u8) -> ClusterConfig {
         nodes: (1..=nodes)
             .map(|n| NodeConfig {
                 name: format!("NODE-{n}"),
-                addresses: vec![
-                    Some(Ipv4Addr::new(10, 0, 0, n)),
-                    Some(Ipv4Addr::new(10, 0, 1, n)),
-                ],
+                addresses: vec![Some(Ipv4Addr::new(10, 0, 0, n)), Some(Ipv4Addr::new(10, 0, 1, n))],
             })
             .collect(),
         networks: vec![
@@ -224,13 +226,13 @@ impl Lab {
         Lab { kernel, inner: Inner { world, happened: Vec::new() } }
     }
 
-    /// The same, with every node switched on at once and two minutes to come up.
+    /// The same, with the nodes switched on one after the other, and time to come up.
     pub fn up(config: ClusterConfig, seed: u64) -> Lab {
         let mut lab = Lab::new(config, seed);
         for host in 0..lab.inner.world.hosts().len() as u32 {
-            lab.boot(host, SimDuration::from_secs(30 + 5 * u64::from(host)));
+            lab.boot(host, SimDuration::from_secs(30 + 60 * u64::from(host)));
         }
-        lab.run_for(180);
+        lab.run_for(180 + 60 * (lab.inner.world.hosts().len() as u64 - 1));
         lab
     }
 
