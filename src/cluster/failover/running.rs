@@ -21,7 +21,7 @@ impl Failover {
             return;
         };
         let order = group.resources.clone();
-        let may_start = self.can_host(group, step.me);
+        let may_start = self.stop.is_none() && self.can_host(group, step.me);
         let sound = self.sound(group);
         for &resource in order.iter().rev() {
             let runs = self.resources[&resource].phase;
@@ -49,7 +49,7 @@ impl Failover {
     /// The resources of a group that should be online, and whose dependencies all are and should be.
     fn sound(&self, group: &Group) -> BTreeSet<ResourceId> {
         let mut sound = BTreeSet::new();
-        if group.activity != Activity::Steady || group.given_up || self.stop.is_some() {
+        if group.activity != Activity::Steady || group.given_up {
             return sound;
         }
         for &id in &group.resources {

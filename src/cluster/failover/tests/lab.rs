@@ -1,22 +1,22 @@
 //! A laboratory: failover managers of a few nodes, and everything around them played perfectly, with delays and
 //! with the failures a test asks for. It judges after every step.
 
-use super::super::super::config::{
+use crate::base::{Now, Outbox, SimDuration, SimTime, Stream, Streams, WallTime};
+use crate::cluster::ClusterEvent;
+use crate::cluster::ClusterProfile;
+use crate::cluster::Database;
+use crate::cluster::ResourceState;
+use crate::cluster::Update;
+use crate::cluster::failover::Failover;
+use crate::cluster::step::{Asker, Notice, Step};
+use crate::cluster::{
     ClusterConfig, DiskConfig, Failback, GroupConfig, NetworkConfig, NetworkRole, NodeConfig,
     QuorumKind, ResourceConfig, ResourceKind, RestartAction,
 };
-use super::super::super::database::Database;
-use super::super::super::events::ClusterEvent;
-use super::super::super::ids::{DiskId, GroupId, NodeId, NodeSet, ResourceId};
-use super::super::super::io::{
+use crate::cluster::{
     ClusterError, ClusterOutput, Control, Observation, ResourceCall, ResourceEvent,
 };
-use super::super::super::profile::ClusterProfile;
-use super::super::super::resource::ResourceState;
-use super::super::super::step::{Asker, Notice, Step};
-use super::super::super::update::Update;
-use super::super::Failover;
-use crate::base::{Now, Outbox, SimDuration, SimTime, Stream, Streams, WallTime};
+use crate::cluster::{DiskId, GroupId, NodeId, NodeSet, ResourceId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a resource really does on a node.
@@ -300,6 +300,15 @@ impl Lab {
     /// The node's service is told to stop in order.
     pub fn stop(&mut self, id: NodeId, shutting_down: bool) {
         self.act(id, |failover, _, step| failover.stop(shutting_down, step));
+    }
+
+    /// The service ends at once; disks are given up by their driver.
+    pub fn halt(&mut self, id: NodeId) {
+        let resources = &self.config.resources;
+        let node = self.nodes.get_mut(&id).unwrap();
+        node.real.retain(|r, _| resources.get(usize::from(r.0)).is_some_and(|r| r.name != "disk"));
+        self.act(id, |failover, _, step| failover.halt(step));
+        assert!(self.nodes[&id].real.is_empty());
     }
 
     fn detected(&mut self, dead: NodeId) {
@@ -653,6 +662,9 @@ impl Lab {
                 if let Some(resource) = self.disk_resource(id, disk).filter(|_| orderly) {
                     self.judge_stop(id, resource);
                 }
+                if !orderly {
+                    self.set_disk(id, disk, None);
+                }
                 self.later(id, Happening::DiskOffline(disk));
             }
             Notice::AllOffline => self.all_offline(id),
@@ -670,9 +682,9 @@ impl Lab {
         let node = self.nodes.get_mut(&id).unwrap();
         assert!(node.owns.is_empty() && !node.stopped);
         node.stopped = true;
-        self.act(id, |failover, _, step| failover.halt(step));
-        let node = self.nodes.get_mut(&id).unwrap();
         assert!(node.real.keys().all(|r| self.config.resources[usize::from(r.0)].name == "disk"));
+        self.halt(id);
+        let node = self.nodes.get_mut(&id).unwrap();
         node.up = false;
         node.life += 1;
         node.real.clear();

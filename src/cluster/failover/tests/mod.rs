@@ -1,2 +1,6 @@
+mod asking;
+mod failures;
 mod lab;
 mod moves;
+mod races;
+mod stopping;

@@ -1,12 +1,12 @@
 //! Groups come online, move, fail, fail over, and fail back.
 
-use super::super::super::config::Failback;
-use super::super::super::ids::{GroupId, NodeId};
-use super::super::super::io::{Control, ResourceCall, ResourceEvent};
-use super::super::super::profile::ClusterProfile;
-use super::super::super::resource::ResourceState;
 use super::lab::{A, B, C, DISK, G, Lab, MIDDLE, TOP, config, group};
 use crate::base::SimDuration;
+use crate::cluster::ClusterProfile;
+use crate::cluster::Failback;
+use crate::cluster::ResourceState;
+use crate::cluster::{Control, ResourceCall, ResourceEvent};
+use crate::cluster::{GroupId, NodeId};
 
 fn two() -> Lab {
     Lab::new(config(2, ClusterProfile::w2k(2)))
