@@ -17,7 +17,7 @@ use crate::cluster::{
     ClusterError, ClusterOutput, Control, Observation, ResourceCall, ResourceEvent,
 };
 use crate::cluster::{DiskId, GroupId, NodeId, NodeSet, ResourceId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What a resource really does on a node.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -33,8 +33,8 @@ pub enum Happening {
     Commit { node: NodeId, life: u32, asker: Asker, update: Update },
     Deliver { at: usize },
     Proposed { asker: Asker, result: Result<(), ClusterError> },
-    MembersChanged { members: NodeSet, left: NodeSet },
-    Detected { dead: NodeId },
+    MembersChanged { left: NodeSet },
+    Detected { dead: NodeId, life: u32 },
     Join,
     Rpc { from: NodeId, body: Vec<u8> },
     Resource { id: ResourceId, event: ResourceEvent },
@@ -49,6 +49,8 @@ pub struct Node {
     pub database: Database,
     /// Of the service; old happenings are for an older life.
     pub life: u32,
+    /// The life with which it became a member.
+    joined: u32,
     pub up: bool,
     /// Entries of the order applied so far.
     pub applied: usize,
@@ -64,6 +66,8 @@ pub struct Lab {
     pub wall_offset: SimDuration,
     pub members: NodeSet,
     order: Vec<(NodeId, u32, Asker, Update)>,
+    /// Entries of the order whose proposer was told.
+    answered: BTreeSet<usize>,
     queue: BTreeMap<(SimTime, u64), (NodeId, u32, Happening)>,
     sequence: u64,
     pub stream: Stream,
@@ -85,6 +89,8 @@ pub struct Lab {
     /// Who holds each disk.
     pub disks: BTreeMap<DiskId, NodeId>,
     pub updates: usize,
+    /// Prints what happens.
+    pub verbose: bool,
     requests: u32,
     /// Messages of updates and peers are not lost but the quorum follows this node, if set.
     pub quorum_owner: Option<NodeId>,
@@ -171,6 +177,7 @@ impl Lab {
                 failover: Failover::default(),
                 database: database.clone(),
                 life: 0,
+                joined: 0,
                 up: false,
                 applied: 0,
                 real: BTreeMap::new(),
@@ -186,6 +193,7 @@ impl Lab {
             wall_offset: SimDuration::ZERO,
             members: NodeSet::EMPTY,
             order: Vec::new(),
+            answered: BTreeSet::new(),
             queue: BTreeMap::new(),
             sequence: 0,
             stream: Streams::new(seed).stream("lab"),
@@ -200,6 +208,7 @@ impl Lab {
             notes: Vec::new(),
             disks: BTreeMap::new(),
             updates: 0,
+            verbose: std::env::var("LAB").is_ok(),
             requests: 0,
             quorum_owner: None,
         };
@@ -236,6 +245,7 @@ impl Lab {
         let node = self.nodes.get_mut(&id).unwrap();
         node.database = database;
         node.applied = applied;
+        node.joined = node.life;
         self.members = NodeSet::only(id);
         self.disks.insert(DiskId(0), id);
         self.act(id, |failover, database, step| {
@@ -260,8 +270,7 @@ impl Lab {
             }
             return self.form(id);
         }
-        let sponsor =
-            self.members.iter().find(|&m| m != id && self.nodes[&m].up && !self.nodes[&m].stopped);
+        let sponsor = self.members.iter().find(|&m| m != id && self.is_member(m));
         let Some(sponsor) = sponsor.filter(|_| !self.members.contains(id) && !gone(self, id))
         else {
             return self.later_by(id, SimDuration::from_secs(1), Happening::Join);
@@ -269,12 +278,17 @@ impl Lab {
         while self.nodes[&sponsor].applied < self.order.len() {
             self.deliver(sponsor, self.nodes[&sponsor].applied);
         }
+        if !self.is_member(sponsor) {
+            // That was the last it waited for before it stopped.
+            return self.later_by(id, SimDuration::from_secs(1), Happening::Join);
+        }
         let snapshot = self.nodes[&sponsor].failover.snapshot();
         let database = self.nodes[&sponsor].database.clone();
         let applied = self.order.len();
         let node = self.nodes.get_mut(&id).unwrap();
         node.database = database;
         node.applied = applied + 1;
+        node.joined = node.life;
         self.members.insert(id);
         let update = Update::NodeUp { node: id, after: applied as u64 };
         self.commit(sponsor, self.nodes[&sponsor].life, Asker::Node(0), update);
@@ -282,6 +296,12 @@ impl Lab {
             failover.load(database, step);
             failover.joined(&snapshot, step);
         });
+    }
+
+    /// Whether a node is there, and has joined in its present life.
+    pub fn is_member(&self, id: NodeId) -> bool {
+        let node = &self.nodes[&id];
+        self.members.contains(id) && node.up && node.joined == node.life
     }
 
     /// The node's power goes.
@@ -293,8 +313,9 @@ impl Lab {
         node.real.clear();
         node.owns.clear();
         node.failover = Failover::default();
+        let life = node.life;
         self.disks.retain(|_, holder| *holder != id);
-        self.later_by(id, SimDuration::from_secs(5), Happening::Detected { dead: id });
+        self.later_by(id, SimDuration::from_secs(5), Happening::Detected { dead: id, life });
     }
 
     /// The node's service is told to stop in order.
@@ -311,17 +332,21 @@ impl Lab {
         assert!(self.nodes[&id].real.is_empty());
     }
 
-    fn detected(&mut self, dead: NodeId) {
-        if !self.members.contains(dead) {
+    fn detected(&mut self, dead: NodeId, life: u32) {
+        // Unless it is back already.
+        if !self.members.contains(dead) || self.nodes[&dead].joined > life {
             return;
         }
         self.members.remove(dead);
         if self.quorum_owner.is_none_or(|owner| !self.members.contains(owner)) {
             self.quorum_owner = self.members.lowest();
         }
+        self.tell_proposers();
         for id in self.members.iter().collect::<Vec<_>>() {
-            let (members, left) = (self.members, NodeSet::only(dead));
-            self.later(id, Happening::MembersChanged { members, left });
+            if !self.is_member(id) {
+                continue;
+            }
+            self.later(id, Happening::MembersChanged { left: NodeSet::only(dead) });
         }
     }
 
@@ -405,11 +430,14 @@ impl Lab {
     }
 
     fn happen(&mut self, id: NodeId, life: u32, what: Happening) {
-        if let Happening::Detected { dead } = what {
-            return self.detected(dead);
+        if let Happening::Detected { dead, life } = what {
+            return self.detected(dead, life);
         }
         if self.nodes[&id].life != life || !self.nodes[&id].up {
             return;
+        }
+        if self.verbose {
+            println!("{} {id:?} {what:?}", self.now);
         }
         match what {
             Happening::Deadline => self.act(id, |failover, _, step| failover.on_deadline(step)),
@@ -422,18 +450,17 @@ impl Lab {
                     self.act(id, |failover, _, step| failover.proposed(number, result, step));
                 }
             }
-            Happening::MembersChanged { members, left } => {
+            Happening::MembersChanged { left } => {
                 let quorum = self.quorum_owner;
-                // The lab tells changes in order; an older one that comes late says less.
-                if members.covers(self.members) {
-                    self.act(id, |failover, _, step| {
-                        failover.members_changed(members, left, quorum, step)
-                    });
-                }
+                // Nodes that have joined meanwhile come by their own update.
+                let members = self.nodes[&id].failover.members.and(self.members);
+                self.act(id, |failover, _, step| {
+                    failover.members_changed(members, left, quorum, step)
+                });
             }
             Happening::Join => self.join(id),
             Happening::Rpc { from, body } => {
-                if self.members.contains(from) {
+                if self.is_member(from) && self.is_member(id) {
                     self.act(id, |failover, _, step| failover.rpc(from, &body, step));
                 }
             }
@@ -506,7 +533,7 @@ impl Lab {
     }
 
     fn commit(&mut self, node: NodeId, life: u32, asker: Asker, update: Update) {
-        if self.nodes[&node].life != life || !self.members.contains(node) {
+        if self.nodes[&node].life != life || !self.is_member(node) {
             return;
         }
         if self.refuse > 0 && asker != Asker::Node(0) {
@@ -518,7 +545,7 @@ impl Lab {
         self.updates += 1;
         self.order.push((node, life, asker, update));
         for id in self.members.iter().collect::<Vec<_>>() {
-            if self.nodes[&id].up {
+            if self.is_member(id) {
                 self.later(id, Happening::Deliver { at });
             }
         }
@@ -535,18 +562,29 @@ impl Lab {
                     assert_eq!(result, Ok(()), "{changes:?}");
                     self.act(id, |failover, database, step| failover.load(database, step));
                 }
-                // The node itself has done it when it joined.
-                Update::NodeUp { node, .. } if *node != id => {
+                // The node itself has done it when it joined. One that has gone again is none.
+                Update::NodeUp { node, .. } if *node != id && self.is_member(*node) => {
                     let node = *node;
                     self.act(id, |failover, _, step| failover.node_up(node, step));
                 }
                 _ => {}
             }
             self.act(id, |failover, _, step| failover.apply(&update, step));
-            let (node, life, asker, _) = self.order[next];
+            self.tell_proposers();
+        }
+    }
+
+    /// Answers proposals that every member has applied.
+    fn tell_proposers(&mut self) {
+        for at in 0..self.order.len() {
             let everywhere =
-                self.members.iter().all(|m| !self.nodes[&m].up || self.nodes[&m].applied > next);
-            if everywhere && self.nodes[&node].life == life && self.nodes[&node].up {
+                self.members.iter().all(|m| self.nodes[&m].applied > at || !self.is_member(m));
+            if self.answered.contains(&at) || !everywhere {
+                continue;
+            }
+            self.answered.insert(at);
+            let (node, life, asker, _) = self.order[at];
+            if self.nodes[&node].life == life && self.nodes[&node].up {
                 self.later(node, Happening::Proposed { asker, result: Ok(()) });
             }
         }
@@ -557,11 +595,10 @@ impl Lab {
         let mut out = Outbox::default();
         let mut notices = VecDeque::new();
         let wall = WallTime(self.now.nanos() + self.wall_offset.nanos());
-        let config = self.config.clone();
         let node = self.nodes.get_mut(&id).unwrap();
         let mut step = Step {
             now: Now { time: self.now, wall },
-            config: &config,
+            config: &self.config,
             me: id,
             out: &mut out,
             notices: &mut notices,
@@ -577,6 +614,9 @@ impl Lab {
     }
 
     fn output(&mut self, id: NodeId, output: ClusterOutput) {
+        if self.verbose {
+            println!("{} {id:?}    -> {output:?}", self.now);
+        }
         match output {
             ClusterOutput::Resource { resource, call } => self.call(id, resource, call),
             ClusterOutput::Log(event) => self.log.push((id, event)),
@@ -632,6 +672,9 @@ impl Lab {
 
     fn notice(&mut self, id: NodeId, notice: Notice) {
         let life = self.nodes[&id].life;
+        if self.verbose {
+            println!("{} {id:?}    -> {notice:?}", self.now);
+        }
         match notice {
             Notice::Rpc { to, body, .. } => {
                 if self.nodes[&to].up {
@@ -688,8 +731,9 @@ impl Lab {
         node.up = false;
         node.life += 1;
         node.real.clear();
+        let life = node.life;
         self.disks.retain(|_, holder| *holder != id);
-        self.later_by(id, SimDuration::from_millis(1), Happening::Detected { dead: id });
+        self.later_by(id, SimDuration::from_millis(1), Happening::Detected { dead: id, life });
     }
 
     fn note(&mut self, id: NodeId, text: String) {

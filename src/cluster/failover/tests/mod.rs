@@ -3,4 +3,5 @@ mod failures;
 mod lab;
 mod moves;
 mod races;
+mod random;
 mod stopping;
