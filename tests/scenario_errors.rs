@@ -126,7 +126,7 @@ error: unknown key `pull_interval`
   case.toml:13:1
    13 | pull_interval = "15min"
       | ^^^^^^^^^^^^^ it belongs in `wins`
-  a host takes: address, boot, boot_takes, clock, computer, cpu, disk, group_names, names, nbt, on, profile, user, wins
+  a host takes: address, also_on, boot, boot_takes, clock, computer, cpu, disk, group_names, names, nbt, on, profile, registry, service, user, ...
 1 mistake in 1 file
 "#,
     );
@@ -144,7 +144,7 @@ error: unknown key `servers`
   case.toml:12:1
    12 | servers = ["wins-a"]
       | ^^^^^^^ it belongs in `nbt`
-  a host takes: address, boot, boot_takes, clock, computer, cpu, disk, group_names, names, nbt, on, profile, user, wins
+  a host takes: address, also_on, boot, boot_takes, clock, computer, cpu, disk, group_names, names, nbt, on, profile, registry, service, user, ...
 1 mistake in 1 file
 "#,
     );

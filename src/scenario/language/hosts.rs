@@ -1,6 +1,7 @@
 //! The keys of hosts: clock, processor, disk, client, WINS server and its partners.
 
 use super::Kind::*;
+use super::cluster::data;
 use super::{Key, Kind, Spec, key, must, spec};
 
 /// Versions a host can behave like.
@@ -51,6 +52,53 @@ pub(super) static HOST: Spec = spec(
         key("disk", Table(&DISK), "Its disk."),
         key("nbt", Either(&[Switch, Table(&NBT)]), "NetBIOS over TCP/IP. Default: on."),
         key("wins", Either(&[Switch, Table(&WINS)]), "The WINS service. Default: none."),
+        key(
+            "also_on",
+            Either(&[Named("subnet", &Address), Refs("subnet")]),
+            "Its other adapters: subnets, or subnets and its address there; of a template, the first.",
+        ),
+        key("registry", Either(&[Text, List(&Text)]), "`.reg` files, or texts of several lines."),
+        key("service", Named("service", &Table(&PROGRAM)), "Services the scenario invents."),
+    ],
+);
+
+/// A service or program that only the scenario knows.
+static PROGRAM: Spec = spec(
+    "a service",
+    &[
+        key("automatic", Switch, "Whether it starts with its host. Default false."),
+        key("starts_in", Range, "How long its start takes. Default 1s."),
+        key("stops_in", Range, "How long its stop takes. Default 1s."),
+        key("start_fails", Odds, "How often a start fails. Default never."),
+        key("crashes_every", Interval, "Mean time it runs until it crashes. Default: never."),
+        key("needs", Either(&[Table(&NEED), List(&Table(&NEED))]), "Without it, no start."),
+        key("writes", Either(&[Table(&WRITE), List(&Table(&WRITE))]), "What it writes as it runs."),
+        key("keeps_open", List(&Text), "Registry keys it has open while it runs."),
+        key("leaks_handles", Switch, "Whether they stay open at its stop (Q316772)."),
+        key(
+            "cluster_aware",
+            Switch,
+            "Whether its keys are in the cluster registry. Default false.",
+        ),
+    ],
+);
+
+static NEED: Spec = spec(
+    "a needed value",
+    &[
+        must("key", Text, "The registry key, relative to HKLM."),
+        key("value", Text, "The value's name. Default: the key's default value."),
+        data("data", "What it must be. Default: anything."),
+    ],
+);
+
+static WRITE: Spec = spec(
+    "a written value",
+    &[
+        must("key", Text, "The registry key, relative to HKLM."),
+        key("value", Text, "The value's name. Default: the key's default value."),
+        data("data", "What is written. Default: a number, one more each time."),
+        must("every", Range, "From one write to the next."),
     ],
 );
 
@@ -165,7 +213,7 @@ pub static PUSH: Spec = spec(
 pub(super) const PULLS: &[Kind] = &[Ref("WINS server"), Table(&PULL)];
 pub(super) const PUSHES: &[Kind] = &[Ref("WINS server"), Table(&PUSH)];
 
-static WINS: Spec = Spec {
+pub(super) static WINS: Spec = Spec {
     what: "a WINS server",
     keys: &[
         key("partners", Refs("WINS server"), "Servers it pulls from and notifies."),

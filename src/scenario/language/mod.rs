@@ -132,14 +132,17 @@ const fn spec(what: &'static str, keys: &'static [Key]) -> Spec {
     Spec { what, keys, more: &[], choices: &[] }
 }
 
+mod cluster;
 mod expects;
 mod hosts;
 mod kb;
 mod story;
 
+pub use cluster::{CLUSTER_PARAMETERS, DATA, RESOURCE_PROPERTIES};
 pub use hosts::{NBT_PARAMETERS, WINS_PARAMETERS};
 
 use Kind::*;
+use cluster::CLUSTER;
 use expects::EXPECT;
 use hosts::HOST;
 use kb::KB;
@@ -166,7 +169,7 @@ pub static SCENARIO: Spec = spec(
             "Domains, workgroups.",
         ),
         key("host", Named("host", &Table(&HOST)), "Hosts; desk-{1..200} makes two hundred."),
-        key("cluster", Any, "Clusters come in a later version."),
+        key("cluster", Named("cluster", &Table(&CLUSTER)), "Clusters."),
         key("workload", Named("workload", &Table(&WORKLOAD)), "What clients do."),
         key("fault", List(&Table(&FAULT)), "What breaks."),
         key("step", List(&Table(&STEP)), "What operators and users do."),

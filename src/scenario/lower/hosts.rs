@@ -184,15 +184,7 @@ impl Build<'_> {
             profile: NbtProfile::named(name).unwrap_or_else(NbtProfile::w2k),
             changed: Vec::new(),
         });
-        let wins = runs_wins.then(|| WinsPlan {
-            pull_from: Vec::new(),
-            push_to: Vec::new(),
-            starts_after: SimDuration::ZERO,
-            profile: wins_profile(profile),
-            changed: Vec::new(),
-            statics: Vec::new(),
-            static_files: Vec::new(),
-        });
+        let wins = runs_wins.then(|| fresh_wins(profile));
         let boot_takes = table.parse("boot_takes", values::range);
         GroupPlan {
             template: entry.key.clone(),
@@ -231,8 +223,11 @@ impl Build<'_> {
                 self.plan.hosts[host].address = address;
             }
         }
+        self.given_interfaces();
+        self.reserve_virtual_addresses();
         self.address_routers();
         self.address_others();
+        self.other_interfaces();
     }
 
     fn owner_of(&self, host: usize) -> (SubnetRef, String) {
@@ -328,6 +323,19 @@ fn profile(word: &str) -> (HostProfile, &str) {
         "w2k3" => (HostProfile::W2k3, release),
         "w95" => (HostProfile::W95, release),
         _ => (HostProfile::Nt40 { sp: sp.unwrap_or(6) }, word),
+    }
+}
+
+/// A WINS server of a version, not set up.
+pub(super) fn fresh_wins(profile: HostProfile) -> WinsPlan {
+    WinsPlan {
+        pull_from: Vec::new(),
+        push_to: Vec::new(),
+        starts_after: SimDuration::ZERO,
+        profile: wins_profile(profile),
+        changed: Vec::new(),
+        statics: Vec::new(),
+        static_files: Vec::new(),
     }
 }
 

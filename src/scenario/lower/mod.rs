@@ -4,11 +4,14 @@
 //! a mistake, so that all of them come out in one pass. What the shape check has already reported reads
 //! as absent here and is not reported again.
 
+mod cluster;
 mod expects;
 mod faults;
 mod hosts;
+mod interfaces;
 mod names;
 mod network;
+mod programs;
 mod services;
 mod steps;
 mod workloads;
@@ -23,7 +26,7 @@ use super::values::{self, Unfit};
 use super::vary::{Axis, axes};
 use super::{FaultRef, StepRef};
 use crate::base::{SimDuration, SimTime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// Reads a file named by a scenario: its text, or why not.
@@ -44,6 +47,8 @@ pub struct Build<'a> {
     hosts_by_computer: BTreeMap<String, HostRef>,
     /// Who has an address.
     addresses: BTreeMap<Ipv4Addr, String>,
+    /// Addresses of clusters: no host without an address of its own gets one of them.
+    reserved: BTreeSet<Ipv4Addr>,
     /// From where the search for a free address goes on, by subnet.
     next_address: Vec<u32>,
     /// Component of the network each subnet belongs to, once links are known.
@@ -81,6 +86,7 @@ pub fn lower(
         hosts_by_name: BTreeMap::new(),
         hosts_by_computer: BTreeMap::new(),
         addresses: BTreeMap::new(),
+        reserved: BTreeSet::new(),
         next_address: Vec::new(),
         islands: Vec::new(),
         group_entries: Vec::new(),
@@ -189,46 +195,6 @@ impl<'a> Build<'a> {
             cure: list("cure"),
             harm: list("harm"),
         });
-    }
-
-    /// Clusters are refused, with the reason of their time where there is one (Q174956).
-    fn clusters(&mut self) {
-        let Some(node) = self.root.get("cluster") else { return };
-        let span = self.root.entries.iter().find(|e| e.key == "cluster").map(|e| e.key_span);
-        let mut nt40 = false;
-        let mut refused = Vec::new();
-        walk(node, &mut |text: &str, span| {
-            let lower = text.to_lowercase();
-            nt40 |= lower.starts_with("nt40");
-            if ["wins", "dhcp", "dns"].contains(&lower.as_str()) {
-                refused.push((text.to_uppercase(), span));
-            }
-        });
-        let members = node.table().map_or(&[] as &[_], |t| t.entries.as_slice());
-        let profiled = |n: &Node| n.table().is_some_and(|t| t.get("profile").is_some());
-        // Hosts are NT 4.0 unless they say otherwise, and so are clusters.
-        nt40 |= !members.iter().any(|e| profiled(&e.node));
-        for (service, span) in refused.into_iter().filter(|_| nt40) {
-            self.out.add(
-                Mistake::new(span, format!("{service} is no resource of an NT 4.0 cluster"))
-                    .note("Cluster Server 1.0 does not support WINS, DHCP or DNS (Q174956): their")
-                    .note("databases and bindings belong to one node and do not fail over with a group")
-                    .note("instead: two WINS servers as push and pull partners, and clients with both,")
-                    .note("primary and secondary; for DHCP, a scope split between two servers"),
-            );
-        }
-        let span = span.unwrap_or(node.span);
-        self.mistake(span, "clusters come in a later version");
-    }
-}
-
-fn walk(node: &Node, visit: &mut impl FnMut(&str, Span)) {
-    use super::document::Value;
-    match &node.value {
-        Value::Text(text) => visit(text, node.span),
-        Value::List(items) => items.iter().for_each(|n| walk(n, visit)),
-        Value::Table(table) => table.entries.iter().for_each(|e| walk(&e.node, visit)),
-        _ => {}
     }
 }
 

@@ -22,6 +22,12 @@ impl Build<'_> {
         let items = node.items();
         for item in items {
             let Some(text) = item.text() else { continue };
+            if let Some(owner) = self.in_words(text, item.span) {
+                if items.len() > 1 {
+                    self.mistake(item.span, "a word for nodes cannot be one of several in a list");
+                }
+                return owner;
+            }
             let (drawn, rest) = quantity(text);
             if drawn != Choose::All && items.len() > 1 {
                 self.mistake(item.span, "a part of a set cannot be one of several in a list");
@@ -41,9 +47,16 @@ impl Build<'_> {
     /// A set of hosts, all of it.
     pub(super) fn host_set(&mut self, node: &Node) -> Vec<HostRef> {
         let Some(target) = self.target(node) else { return Vec::new() };
-        if target.choose != Choose::All {
-            let mistake = Mistake::new(node.span, "only faults are drawn from a set");
-            self.out.add(mistake.hint("name the hosts"));
+        match target.choose {
+            Choose::All => {}
+            Choose::One | Choose::Half | Choose::Count(_) => {
+                let mistake = Mistake::new(node.span, "only faults are drawn from a set");
+                self.out.add(mistake.hint("name the hosts"));
+            }
+            _ => {
+                let mistake = Mistake::new(node.span, "nobody owns anything before the run");
+                self.out.add(mistake.hint("name the hosts"));
+            }
         }
         target.hosts
     }
@@ -63,6 +76,9 @@ impl Build<'_> {
             let domain = self.domain(&text_node(name.trim(), span))?;
             let nbt = |h: &HostRef| self.plan.group_of(*h).nbt.as_ref();
             all.filter(|h| nbt(h).is_some_and(|n| n.domain == Some(domain))).collect()
+        } else if let Some(name) = text.strip_prefix("cluster ") {
+            let cluster = self.cluster_named(Some(&text_node(name.trim(), span)), span)?;
+            self.plan.clusters[cluster.index()].hosts.clone()
         } else if text.contains('{') {
             return self.select_template(text, span);
         } else {
@@ -128,7 +144,9 @@ impl Build<'_> {
         });
         let mistake = Mistake::new(span, message).suggest(near.as_deref());
         let hosts = format!("hosts: {}", entries.join(", "));
-        self.out.add(mistake.note(hosts).note(format!("or a set: {SETS}, a pattern with *")));
+        let cluster = if self.plan.clusters.is_empty() { "" } else { ", cluster NAME" };
+        let sets = format!("or a set: {SETS}{cluster}, a pattern with *");
+        self.out.add(mistake.note(hosts).note(sets));
     }
 
     /// One host by its name.

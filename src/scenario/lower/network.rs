@@ -239,7 +239,7 @@ impl Build<'_> {
         let candidates = (start..size - 1).chain(1..start.min(size - 1));
         for offset in candidates {
             let address = Ipv4Addr::from_bits(plan.network.to_bits() + offset);
-            if !self.addresses.contains_key(&address) {
+            if !self.addresses.contains_key(&address) && !self.reserved.contains(&address) {
                 self.next_address[subnet.index()] = offset + 1;
                 self.addresses.insert(address, owner.to_string());
                 return Some(address);
@@ -259,8 +259,9 @@ impl Build<'_> {
                 let plan = &self.plan.subnets[subnet.index()];
                 let (network, last) = (plan.network.to_bits(), plan.broadcast().to_bits());
                 let free = (network + 1..last).map(Ipv4Addr::from_bits);
-                if let Some(address) =
-                    free.into_iter().find(|address| !self.addresses.contains_key(address))
+                if let Some(address) = free
+                    .into_iter()
+                    .find(|a| !self.addresses.contains_key(a) && !self.reserved.contains(a))
                 {
                     let owner = format!("router `{}`", self.plan.routers[r].name);
                     self.addresses.insert(address, owner);

@@ -8,7 +8,7 @@ use crate::scenario::document::{Node, Span, Table, Value, write_value};
 use crate::scenario::language::{NBT_PARAMETERS, WINS_PARAMETERS};
 use crate::scenario::plan::{
     Changed, GroupPlan, HostProfile, HostRef, NbtRole, PullPlan, PushPlan, StaticFile, StaticKind,
-    StaticPlan,
+    StaticPlan, WinsPlan,
 };
 use crate::scenario::values;
 use crate::wins::{BackupSettings, CommitMode, GroupMask, MEMBERS_MAX, WinsProfile, parse_lmhosts};
@@ -40,9 +40,13 @@ impl Build<'_> {
             let mut plan = self.plan.groups[group].clone();
             let nbt = table.get("nbt").and_then(Node::table);
             self.client(host, &mut plan, nbt);
-            if let Some(wins) = table.get("wins").and_then(Node::table) {
-                self.server(host, &mut plan, wins);
+            if let (Some(wins), Some(table)) =
+                (plan.wins.as_mut(), table.get("wins").and_then(Node::table))
+            {
+                self.server(host, wins, table);
             }
+            plan.registry = self.registry_files(table);
+            plan.programs = self.programs(table);
             self.plan.groups[group] = plan;
         }
     }
@@ -139,8 +143,8 @@ impl Build<'_> {
         self.out.add(Mistake::new(span, message).hint(hint));
     }
 
-    fn server(&mut self, host: HostRef, group: &mut GroupPlan, table: &Table) {
-        let Some(wins) = group.wins.as_mut() else { return };
+    /// How a WINS server is set up; of a clustered one, `host` is the first node.
+    pub(super) fn server(&mut self, host: HostRef, wins: &mut WinsPlan, table: &Table) {
         let (pull_from, push_to) = self.partners(host, table);
         (wins.pull_from, wins.push_to) = (pull_from, push_to);
         wins.starts_after = table.parse("starts_after", values::duration).unwrap_or_default();
@@ -350,7 +354,7 @@ pub(super) fn static_kind(word: &str) -> StaticKind {
     }
 }
 
-fn changed(key: &str, node: &Node) -> Changed {
+pub(super) fn changed(key: &str, node: &Node) -> Changed {
     let value = node.text().map_or_else(|| write_value(node), str::to_string);
     Changed { key: key.to_string(), value }
 }
