@@ -1,8 +1,9 @@
 //! The keys of expectations: when something must hold, and what.
 
 use super::Kind::*;
+use super::cluster_story::CLUSTER_CONDITIONS;
 use super::hosts::{RECORD_STATES, STATIC_KINDS};
-use super::{Choice, Key, Spec, key, must, spec};
+use super::{Choice, Key, Spec, joined, key, must, spec};
 
 pub(super) static EXPECT: Spec = Spec {
     what: "an expectation",
@@ -24,9 +25,12 @@ pub(super) static EXPECT: Spec = Spec {
                 key("reach", Text, "The condition holds at least once in the period."),
             ],
         },
-        Choice { decides: "what must hold", keys: CONDITIONS },
+        Choice { decides: "what must hold", keys: ALL_CONDITIONS },
     ],
 };
+
+const ALL_CONDITIONS: &[Key] =
+    &joined::<{ CONDITIONS.len() + CLUSTER_CONDITIONS.len() }>(CONDITIONS, CLUSTER_CONDITIONS);
 
 const CONDITIONS: &[Key] = &[
     key("databases_agree", Either(&[Switch, Hosts]), "Active records of servers are the same."),

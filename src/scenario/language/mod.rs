@@ -132,13 +132,27 @@ const fn spec(what: &'static str, keys: &'static [Key]) -> Spec {
     Spec { what, keys, more: &[], choices: &[] }
 }
 
+/// Two lists as one. `N` is the length of both.
+const fn joined<const N: usize>(a: &[Key], b: &[Key]) -> [Key; N] {
+    assert!(a.len() + b.len() == N);
+    let mut all = [a[0]; N];
+    let mut i = 0;
+    while i < N {
+        all[i] = if i < a.len() { a[i] } else { b[i - a.len()] };
+        i += 1;
+    }
+    all
+}
+
 mod cluster;
+mod cluster_story;
 mod expects;
 mod hosts;
 mod kb;
 mod story;
 
 pub use cluster::{CLUSTER_PARAMETERS, DATA, RESOURCE_PROPERTIES};
+pub use cluster_story::{CLUSTER_CONDITIONS, CLUSTER_FAULTS, CLUSTER_STEPS};
 pub use hosts::{NBT_PARAMETERS, WINS_PARAMETERS};
 
 use Kind::*;

@@ -1,8 +1,9 @@
 //! The keys of what happens: workloads, faults, steps, probes.
 
 use super::Kind::*;
+use super::cluster_story::{CLUSTER_FAULTS, CLUSTER_STEPS};
 use super::hosts::{PULLS, PUSHES, RECORD_KINDS, RECORD_STATES, STATIC};
-use super::{Choice, Key, Kind, Spec, key, must, spec};
+use super::{Choice, Key, Kind, Spec, joined, key, must, spec};
 
 pub(super) static WORKLOAD: Spec = Spec {
     what: "a workload",
@@ -76,8 +77,11 @@ pub(super) static FAULT: Spec = Spec {
         key("lasts", Range, "How long. Default: for the rest of the run."),
     ],
     more: &[],
-    choices: &[Choice { decides: "what breaks", keys: FAULT_KINDS }],
+    choices: &[Choice { decides: "what breaks", keys: ALL_FAULTS }],
 };
+
+const ALL_FAULTS: &[Key] =
+    &joined::<{ FAULT_KINDS.len() + CLUSTER_FAULTS.len() }>(FAULT_KINDS, CLUSTER_FAULTS);
 
 const SIDES: &[Kind] = &[List(&Hosts), Table(&PARTITION)];
 
@@ -135,8 +139,11 @@ pub(super) static STEP: Spec = Spec {
     what: "a step",
     keys: &[key("label", Text, "What `after` calls it."), must("at", Time, "When.")],
     more: &[],
-    choices: &[Choice { decides: "what is done", keys: STEP_KINDS }],
+    choices: &[Choice { decides: "what is done", keys: ALL_STEPS }],
 };
+
+const ALL_STEPS: &[Key] =
+    &joined::<{ STEP_KINDS.len() + CLUSTER_STEPS.len() }>(STEP_KINDS, CLUSTER_STEPS);
 
 const STEP_KINDS: &[Key] = &[
     key("add_static", Table(&ADD_STATIC), "Types a static mapping in."),

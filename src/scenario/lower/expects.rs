@@ -9,6 +9,7 @@ use crate::scenario::expectation::{
     Amount, Condition, CountRange, ExpectKind, ExpectPlan, Figure, Limit, Moment, Period,
     RecordMatch, RecordStateWord, Value as LimitValue,
 };
+use crate::scenario::language::CLUSTER_CONDITIONS;
 use crate::scenario::plan::HostRef;
 use crate::scenario::story::{FaultKind, FaultRef, FaultSchedule, StepRef};
 use crate::scenario::values;
@@ -201,6 +202,9 @@ impl Build<'_> {
                     None => Some(Condition::OneHolder { name: None }),
                 };
             }
+            key if CLUSTER_CONDITIONS.iter().any(|k| k.name == key) => {
+                return self.cluster_condition(key, node, entry.key_span);
+            }
             _ => {}
         }
         let inner = node.table()?;
@@ -278,7 +282,12 @@ impl Build<'_> {
     }
 
     /// A range of numbers from two keys; complains if neither is there but one is needed.
-    fn count_range(&mut self, table: &Table, keys: [&str; 2], needed: bool) -> CountRange {
+    pub(super) fn count_range(
+        &mut self,
+        table: &Table,
+        keys: [&str; 2],
+        needed: bool,
+    ) -> CountRange {
         let [low, high] = keys;
         let within = CountRange { at_least: table.count(low), at_most: table.count(high) };
         if needed && table.get(low).is_none() && table.get(high).is_none() {

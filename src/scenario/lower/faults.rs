@@ -4,6 +4,7 @@ use super::Build;
 use crate::base::SimTime;
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Node, Table, Value};
+use crate::scenario::language::CLUSTER_FAULTS;
 use crate::scenario::plan::{LinkRef, RouterRef};
 use crate::scenario::story::{FaultKind, FaultPlan, FaultRef, FaultSchedule, PacketScope, Side};
 use crate::scenario::values;
@@ -146,6 +147,9 @@ impl Build<'_> {
                     let factor = u32::try_from(inner.count("factor")?).ok()?;
                     Some(FaultKind::SlowDisk { hosts: hosts?, factor })
                 }
+                key if CLUSTER_FAULTS.iter().any(|k| k.name == key) => {
+                    self.cluster_fault(key, node, entry.key_span)
+                }
                 _ => continue,
             };
         }
@@ -278,7 +282,7 @@ fn made_label(table: &Table) -> String {
     let target = match entry.node.table() {
         None => texts(&entry.node),
         Some(inner) => {
-            let keys = ["hosts", "on", "from", "to"];
+            let keys = ["hosts", "on", "from", "to", "network", "nodes", "disk", "service"];
             let there = keys.iter().filter_map(|key| inner.get(key));
             there.map(texts).collect::<Vec<_>>().join(" ")
         }

@@ -4,7 +4,8 @@ use super::Build;
 use super::expects::record_state;
 use super::services::static_kind;
 use crate::scenario::diagnose::Mistake;
-use crate::scenario::document::{Node, Table};
+use crate::scenario::document::{Node, Span, Table};
+use crate::scenario::language::CLUSTER_STEPS;
 use crate::scenario::plan::{HostRef, OwnName, StaticKind};
 use crate::scenario::story::{
     ClaimKind, RecordPlan, ReplicateDirection, StepKind, StepPlan, StepRef,
@@ -20,7 +21,7 @@ impl Build<'_> {
             let skip = ["label", "at"];
             let action = table.entries.iter().find(|e| !skip.contains(&e.key.as_str()));
             let Some(action) = action else { continue };
-            let kind = self.step_kind(&action.key, &action.node);
+            let kind = self.step_kind(&action.key, &action.node, action.key_span);
             let made = format!("{} at {}", action.key, table.text("at").unwrap_or_default());
             let label = table.text("label").map_or(made, str::to_string);
             let taken =
@@ -44,13 +45,16 @@ impl Build<'_> {
         }
     }
 
-    fn step_kind(&mut self, key: &str, node: &Node) -> Option<StepKind> {
+    fn step_kind(&mut self, key: &str, node: &Node, span: Span) -> Option<StepKind> {
         match key {
             "shut_down" => return Some(StepKind::ShutDown(self.host_set(node))),
             "boot" => return Some(StepKind::Boot(self.host_set(node))),
             "stop_wins" => return Some(StepKind::StopWins(self.wins_hosts(node))),
             "start_wins" => return Some(StepKind::StartWins(self.wins_hosts(node))),
             "release_refresh" => return Some(StepKind::ReleaseRefresh(self.netbt_hosts(node))),
+            _ if CLUSTER_STEPS.iter().any(|k| k.name == key) => {
+                return self.cluster_step(key, node, span);
+            }
             _ => {}
         }
         let table = node.table()?;

@@ -6,9 +6,11 @@
 
 mod checks;
 mod groups;
+mod happenings;
 mod profile;
 mod refs;
 mod resources;
+mod steps;
 
 use super::Build;
 use crate::base::SimDuration;

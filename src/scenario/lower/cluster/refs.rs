@@ -161,21 +161,24 @@ impl Build<'_> {
     }
 
     /// Nodes of one cluster, by names or in words.
-    pub(in crate::scenario::lower) fn node_target(
-        &mut self,
-        node: &Node,
-    ) -> Option<(ClusterRef, HostTarget)> {
+    pub(super) fn node_target(&mut self, node: &Node) -> Option<(ClusterRef, HostTarget)> {
         let target = self.target(node)?;
+        let cluster = self.one_cluster(&target, node.span)?;
+        Some((cluster, target))
+    }
+
+    /// The cluster all of these hosts are nodes of.
+    pub(super) fn one_cluster(&mut self, target: &HostTarget, span: Span) -> Option<ClusterRef> {
         let mut cluster = None;
         for &host in &target.hosts {
-            let (own, _) = self.node_anywhere(host, node.span)?;
+            let (own, _) = self.node_anywhere(host, span)?;
             if cluster.is_some_and(|other| other != own) {
-                self.mistake(node.span, "these are nodes of more than one cluster");
+                self.mistake(span, "these are nodes of more than one cluster");
                 return None;
             }
             cluster = Some(own);
         }
-        Some((cluster?, target))
+        cluster
     }
 
     /// Whoever owns something at that moment: `quorum-owner`, `owner-of files`, `both-nodes`, and with
