@@ -4,9 +4,10 @@ use super::Row;
 use super::words::{Words, clock, drawn, plural, signed, size, time};
 use crate::scenario::lower::default_cpu;
 use crate::scenario::plan::{
-    Boot, Changed, GroupPlan, HostPlan, HostProfile, HostRef, NbtPlan, NbtRole, PullPlan, PushPlan,
-    WinsPlan,
+    Boot, Changed, GroupPlan, HostPlan, HostProfile, HostRef, InterfacePlan, NbtPlan, NbtRole,
+    PullPlan, PushPlan, WinsPlan,
 };
+use crate::scenario::program::RegistryFile;
 use crate::sim::disk::DiskParams;
 
 /// One row for each WINS server.
@@ -24,6 +25,8 @@ pub(super) fn servers(words: &Words<'_>) -> Vec<Row> {
                 lines.push(client(words, nbt));
                 lines.extend(changes("its client has", &nbt.changed));
             }
+            lines.extend(adapters(words, own));
+            lines.extend(registry(group));
             machine(group, &mut lines);
             vec![own.name.clone(), own.address.to_string(), subnet.clone(), lines.join("\n")]
         })
@@ -46,6 +49,8 @@ pub(super) fn groups(words: &Words<'_>) -> Vec<Row> {
             None => lines.push("without NetBIOS over TCP/IP".to_string()),
         }
         lines.extend(names(first, hosts.len()));
+        lines.extend(adapters(words, first));
+        lines.extend(registry(group));
         machine(group, &mut lines);
         let mut addresses = first.address.to_string();
         if hosts.len() > 1 {
@@ -147,7 +152,7 @@ fn client(words: &Words<'_>, nbt: &NbtPlan) -> String {
     text
 }
 
-fn changes(whose: &str, changed: &[Changed]) -> Option<String> {
+pub(super) fn changes(whose: &str, changed: &[Changed]) -> Option<String> {
     let list: Vec<String> = changed.iter().map(|c| format!("{} = {}", c.key, c.value)).collect();
     (!list.is_empty()).then(|| format!("{whose} {}", list.join(", ")).trim().to_string())
 }
@@ -177,6 +182,21 @@ fn boot(words: &Words<'_>, host: &HostPlan) -> String {
         }
         Boot::Off => "off until a step switches it on".to_string(),
     }
+}
+
+/// Further adapters; of several hosts, those of the first.
+fn adapters(words: &Words<'_>, host: &HostPlan) -> Option<String> {
+    let name = |i: &InterfacePlan| &words.plan.subnets[i.subnet.index()].name;
+    let each = host.interfaces.iter().map(|i| format!("{} on {}", i.address, name(i)));
+    let list: Vec<String> = each.collect();
+    (!list.is_empty()).then(|| format!("also {}", list.join(", ")))
+}
+
+/// What is in its registry before the first boot.
+fn registry(group: &GroupPlan) -> Option<String> {
+    let name = |f: &RegistryFile| if f.path.is_empty() { "a text" } else { &f.path }.to_string();
+    let list: Vec<String> = group.registry.iter().map(name).collect();
+    (!list.is_empty()).then(|| format!("registry from {}", list.join(", ")))
 }
 
 /// Clock, processor, disk and start-up where they are not the usual ones.

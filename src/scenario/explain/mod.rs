@@ -6,6 +6,7 @@
 
 mod cluster;
 mod hosts;
+mod setup;
 mod words;
 
 use super::expectation::{ExpectKind, Period};
@@ -34,6 +35,9 @@ pub fn explain(plan: &Plan) -> String {
     section(&mut out, "domains", &domains(plan));
     section(&mut out, "WINS servers", &hosts::servers(&words));
     section(&mut out, "hosts", &hosts::groups(&words));
+    section(&mut out, "services", &setup::services(&words));
+    section(&mut out, "clusters", &setup::clusters(&words));
+    section(&mut out, "cluster groups", &setup::groups(&words));
     let rows = plan.workloads.iter();
     let rows: Vec<Row> = rows.map(|w| vec![w.name.clone(), words.workload(&w.kind)]).collect();
     section(&mut out, "workloads", &rows);

@@ -2,7 +2,7 @@
 
 use super::Build;
 use crate::base::{Odds, SimDuration};
-use crate::registry::{KeyPath, PathError, Value as Data};
+use crate::registry::{KeyPath, PathError, RegFile, Value as Data};
 use crate::scenario::diagnose::Mistake;
 use crate::scenario::document::{Node, Span, Table, Value};
 use crate::scenario::language::DATA;
@@ -87,7 +87,16 @@ impl Build<'_> {
     }
 
     fn check_reg_text(&mut self, path: &str, text: &str, span: Span) {
-        let _ = (path, text, span, REG_MISTAKES_SHOWN);
+        let Err(mistakes) = RegFile::parse(text) else { return };
+        let name = if path.is_empty() { "the text".to_string() } else { format!("`{path}`") };
+        for mistake in mistakes.iter().take(REG_MISTAKES_SHOWN) {
+            let message = format!("{name} cannot be imported");
+            self.out.add(Mistake::new(span, message).hint(mistake.to_string()));
+        }
+        if mistakes.len() > REG_MISTAKES_SHOWN {
+            let more = mistakes.len() - REG_MISTAKES_SHOWN;
+            self.out.add(Mistake::new(span, format!("{name} has {more} more mistakes")));
+        }
     }
 
     /// What is in the registry of a host entry before its first boot.
