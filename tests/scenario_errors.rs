@@ -663,7 +663,7 @@ error: a fault must say what breaks
   case.toml:10:1
    10 | [[fault]]
       | ^^^^^^^^^
-  one of: crash, power_cut, pause, reboot, wipe, link_down, router_down, partition, loss, delay, duplicate, clock_jump, clock_drift, slow_disk, full_disk
+  one of: crash, power_cut, pause, reboot, wipe, link_down, router_down, partition, loss, delay, duplicate, clock_jump, clock_drift, slow_disk, full_disk, service_crash, ...
 error: this names no host
   case.toml:15:9
    15 | crash = []
@@ -993,31 +993,6 @@ error: a line of `skips.lmhosts` would be skipped by the import
    12 | wins = { lmhosts = "skips.lmhosts" }
       |                    ^^^^^^^^^^^^^^^ line 1: `10.1.0.300` is no address
 1 mistake in 1 file
-"#,
-    );
-}
-
-#[test]
-fn nt40_cluster_with_wins() {
-    expect_added(
-        r#"[cluster.names]
-nodes = ["wins-a", "wins-b"]
-resources = ["disk", "wins"]
-"#,
-        r#"
-error: clusters come in a later version
-  case.toml:10:2
-   10 | [cluster.names]
-      |  ^^^^^^^
-error: WINS is no resource of an NT 4.0 cluster
-  case.toml:12:22
-   12 | resources = ["disk", "wins"]
-      |                      ^^^^^^
-  Cluster Server 1.0 does not support WINS, DHCP or DNS (Q174956): their
-  databases and bindings belong to one node and do not fail over with a group
-  instead: two WINS servers as push and pull partners, and clients with both,
-  primary and secondary; for DHCP, a scope split between two servers
-2 mistakes in 1 file
 "#,
     );
 }

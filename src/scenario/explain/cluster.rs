@@ -1,7 +1,7 @@
 //! Clusters, registries and invented programs in words.
 
 use super::words::{Words, drawn, plural, time};
-use crate::cluster::{Control, DiskId, GroupId, ResourceId, ResourceState, StartSwitches};
+use crate::cluster::{Control, DiskId, GroupId, NodeId, ResourceId, ResourceState, StartSwitches};
 use crate::registry::Value;
 use crate::scenario::cluster::{
     ClusterAction, ClusterCondition, ClusterFault, ClusterFile, ClusterObject, ClusterPlan,
@@ -14,6 +14,12 @@ use crate::scenario::story::HostTarget;
 impl Words<'_> {
     fn cluster(&self, cluster: ClusterRef) -> &ClusterPlan {
         &self.plan.clusters[cluster.index()]
+    }
+
+    /// The host that is this node.
+    pub(super) fn node(&self, cluster: &ClusterPlan, node: NodeId) -> &str {
+        let place = usize::from(node.0).wrapping_sub(1);
+        cluster.hosts.get(place).map_or("?", |host| self.host(*host))
     }
 
     pub(super) fn quorum_of(&self, cluster: ClusterRef) -> String {
@@ -82,8 +88,8 @@ impl Words<'_> {
         match action {
             ClusterAction::Ask { through, control } => {
                 let what = self.control(cluster, control);
-                let node = through.and_then(|node| self.cluster(cluster).config.node(node));
-                let node = node.map_or(String::new(), |n| format!(", through {}", n.name));
+                let node = through.map(|node| self.node(self.cluster(cluster), node));
+                let node = node.map_or(String::new(), |name| format!(", through {name}"));
                 format!("{what}{node}")
             }
             ClusterAction::CreateResources(list) => {
@@ -140,8 +146,7 @@ impl Words<'_> {
     fn control(&self, cluster: ClusterRef, control: &Control) -> String {
         let group = |g: GroupId| self.group(cluster, g);
         let resource = |r: ResourceId| self.resource(cluster, r);
-        let nodes = &self.cluster(cluster).config;
-        let node = |n| nodes.node(n).map_or("?".to_string(), |n| n.name.clone());
+        let node = |n| self.node(self.cluster(cluster), n);
         match control {
             Control::OnlineResource(r) => format!("{} is brought online", resource(*r)),
             Control::OfflineResource(r) => format!("{} is taken offline", resource(*r)),
@@ -237,8 +242,7 @@ impl Words<'_> {
 
     fn cluster_condition(&self, cluster: ClusterRef, condition: &ClusterCondition) -> String {
         let name = &self.cluster(cluster).name;
-        let config = &self.cluster(cluster).config;
-        let node = |n| config.node(n).map_or("?", |n| n.name.as_str());
+        let node = |n| self.node(self.cluster(cluster), n);
         match condition {
             ClusterCondition::GroupsOnline { groups, on } => {
                 let names: Vec<String> = groups.iter().map(|g| self.group(cluster, *g)).collect();

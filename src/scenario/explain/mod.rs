@@ -11,7 +11,7 @@ mod words;
 
 use super::expectation::{ExpectKind, Period};
 use super::kb::KbPlan;
-use super::plan::{LinkPlan, MediumPlan, Plan, SubnetRef};
+use super::plan::{HostPlan, LinkPlan, MediumPlan, Plan, SubnetRef};
 use super::story::{FaultSchedule, VaryPlan, VaryValue};
 use std::fmt::Write;
 use words::{Words, clock, drawn, odds, plural, size, time};
@@ -137,7 +137,8 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
 }
 
 fn subnets(plan: &Plan) -> Vec<Row> {
-    let count = |s: usize| plan.hosts.iter().filter(|h| h.subnet == SubnetRef(s as u32)).count();
+    let stands = |h: &HostPlan, s| h.subnet == s || h.interfaces.iter().any(|i| i.subnet == s);
+    let count = |s: usize| plan.hosts.iter().filter(|h| stands(h, SubnetRef(s as u32))).count();
     let rows = plan.subnets.iter().enumerate();
     rows.map(|(i, s)| {
         let network = format!("{}/{}", s.network, s.prefix);

@@ -9,6 +9,7 @@ use crate::cluster::{
     ResourceConfig, ResourceKind, RestartAction,
 };
 use crate::scenario::cluster::ClusterPlan;
+use crate::scenario::lower::{FAILOVER_PERIOD, FAILOVER_THRESHOLD};
 use crate::scenario::program::{ProgramPlan, WriteData};
 
 /// One row for each cluster.
@@ -50,7 +51,7 @@ pub(super) fn groups(words: &Words<'_>) -> Vec<Row> {
                 config.resources.iter().filter(|r| r.group == id).collect();
             let mut policy = Vec::new();
             if !group.preferred_owners.is_empty() {
-                policy.push(format!("prefers {}", nodes(config, &group.preferred_owners)));
+                policy.push(format!("prefers {}", nodes(words, cluster, &group.preferred_owners)));
             }
             policy.push(match group.failback {
                 Failback::Prevent => "never goes back".to_string(),
@@ -59,7 +60,9 @@ pub(super) fn groups(words: &Words<'_>) -> Vec<Row> {
                     format!("goes back from {start:02}:00 to {end:02}:00")
                 }
             });
-            if let Some(threshold) = group.failover_threshold {
+            if let Some(threshold) = group.failover_threshold
+                && (threshold, group.failover_period) != (FAILOVER_THRESHOLD, FAILOVER_PERIOD)
+            {
                 let period = time(group.failover_period);
                 policy.push(format!(
                     "{} in {period} at most",
@@ -70,7 +73,7 @@ pub(super) fn groups(words: &Words<'_>) -> Vec<Row> {
                 policy.push("offline at the start".to_string());
             }
             let mut lines = vec![policy.join(", ")];
-            lines.extend(own.iter().map(|resource| one_resource(config, resource)));
+            lines.extend(own.iter().map(|resource| one_resource(words, cluster, resource)));
             let name = match words.plan.clusters.len() {
                 1 => group.name.clone(),
                 _ => format!("{}/{}", cluster.name, group.name),
@@ -168,12 +171,13 @@ fn disks(cluster: &ClusterPlan) -> Option<String> {
     (!texts.is_empty()).then(|| format!("disks {}", texts.join(", ")))
 }
 
-fn nodes(config: &ClusterConfig, ids: &[NodeId]) -> String {
-    let name = |id: &NodeId| config.node(*id).map_or("?", |node| node.name.as_str());
+fn nodes(words: &Words<'_>, cluster: &ClusterPlan, ids: &[NodeId]) -> String {
+    let name = |id: &NodeId| words.node(cluster, *id);
     ids.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-fn one_resource(config: &ClusterConfig, resource: &ResourceConfig) -> String {
+fn one_resource(words: &Words<'_>, cluster: &ClusterPlan, resource: &ResourceConfig) -> String {
+    let config = &cluster.config;
     let mut text = format!("{}: {}", resource.name, kind(config, &resource.kind));
     let name = |r: &crate::cluster::ResourceId| config.resources[usize::from(r.0)].name.as_str();
     if !resource.depends_on.is_empty() {
@@ -181,7 +185,7 @@ fn one_resource(config: &ClusterConfig, resource: &ResourceConfig) -> String {
         text.push_str(&format!("; after {}", names.join(", ")));
     }
     if !resource.possible_owners.is_empty() {
-        text.push_str(&format!("; only on {}", nodes(config, &resource.possible_owners)));
+        text.push_str(&format!("; only on {}", nodes(words, cluster, &resource.possible_owners)));
     }
     let profile = &config.profile;
     let threshold = resource.restart_threshold.unwrap_or(profile.restart_threshold);

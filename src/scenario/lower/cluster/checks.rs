@@ -189,8 +189,7 @@ impl Build<'_> {
                 if names != 1 =>
             {
                 let span = self.setting_span(draft, id, "use_network_name");
-                let message =
-                    format!("`{}` depends on {} network names", resource.name, count_word(names));
+                let message = format!("`{}` depends on {}", resource.name, count_word(names));
                 let mistake = Mistake::new(span, message);
                 self.out.add(mistake.hint("use_network_name needs exactly one, directly").note(
                     "a name further down the chain gives \"dependency cannot be found\" (Q182193)",
@@ -430,6 +429,9 @@ fn disk_letters(draft: &Draft<'_>, id: ResourceId) -> Vec<char> {
     letters
 }
 
-fn count_word(n: usize) -> String {
-    if n == 0 { "no".to_string() } else { n.to_string() }
+fn count_word(names: usize) -> String {
+    match names {
+        0 => "no network name".to_string(),
+        n => format!("{n} network names"),
+    }
 }

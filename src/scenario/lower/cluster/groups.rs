@@ -10,9 +10,9 @@ use crate::scenario::values;
 
 /// Failovers in a period before a group is left where it is: what the administrator's program offered for
 /// NT 4.0 to Server 2003. Not published as a default of the service.
-const FAILOVER_THRESHOLD: u32 = 10;
+pub(in crate::scenario) const FAILOVER_THRESHOLD: u32 = 10;
 /// That period (SDK, FailoverPeriod).
-const FAILOVER_PERIOD: SimDuration = SimDuration::from_hours(6);
+pub(in crate::scenario) const FAILOVER_PERIOD: SimDuration = SimDuration::from_hours(6);
 /// Groups and resources one cluster may have here: far beyond every product, well within their numbers.
 const THINGS_MAX: usize = 20_000;
 /// Resources setup makes in the Cluster Group, by key.

@@ -126,7 +126,7 @@ impl Build<'_> {
         }
         if key == "service_runs" {
             let table = node.table()?;
-            let hosts = table.get("on").and_then(|n| self.target(n))?;
+            let hosts = table.get("on").and_then(|n| self.step_hosts(n))?;
             let service = table.get("service")?;
             let program = service.text()?.to_string();
             self.have_program(&hosts, &program, service.span);
@@ -189,7 +189,11 @@ impl Build<'_> {
             }
             "nodes_up" => {
                 let nodes = table.get("nodes");
-                let range = self.count_range(table, ["at_least", "at_most"], nodes.is_none());
+                let range = self.count_range(table, ["at_least", "at_most"], false);
+                if nodes.is_none() && range.is_open() {
+                    let mistake = Mistake::new(span, "nothing is said about the nodes");
+                    self.out.add(mistake.hint("add nodes, at_least or at_most"));
+                }
                 let (cluster, nodes) = match nodes {
                     Some(node) => {
                         let (cluster, target) = self.node_target(node)?;
@@ -287,7 +291,7 @@ impl Build<'_> {
     }
 
     fn registry_value(&mut self, table: &Table) -> Option<Condition> {
-        let hosts = table.get("on").and_then(|n| self.target(n));
+        let hosts = table.get("on").and_then(|n| self.step_hosts(n));
         let key = table.get("key").and_then(|n| self.registry_key(n));
         let value = table.text("value").map(str::to_string);
         let absent = table.switch("absent").unwrap_or(false);

@@ -179,7 +179,7 @@ impl Build<'_> {
             let key = entry.key.as_str();
             let property = RESOURCE_PROPERTIES.iter().any(|k| k.name == key);
             if property && !needed.contains(&key) && !may.contains(&key) {
-                let mistake = Mistake::new(entry.key_span, format!("a {word} has no `{key}`"));
+                let mistake = Mistake::new(entry.key_span, format!("{} has no `{key}`", a(word)));
                 let other = PROPERTIES
                     .iter()
                     .filter(|(_, needed, may)| needed.contains(&key) || may.contains(&key));
@@ -189,7 +189,7 @@ impl Build<'_> {
         }
         for key in needed.iter().filter(|key| table.get(key).is_none()) {
             let doc = RESOURCE_PROPERTIES.iter().find(|k| k.name == *key).map_or("", |k| k.doc);
-            let mistake = Mistake::new(span, format!("a {word} needs the key `{key}`"));
+            let mistake = Mistake::new(span, format!("{} needs the key `{key}`", a(word)));
             self.out.add(mistake.note(format!("`{key}`: {doc}")));
             sound = false;
         }
@@ -416,6 +416,11 @@ fn setup_dependencies(draft: &Draft<'_>, id: ResourceId) -> Vec<ResourceId> {
     }
     let ip = draft.resources.iter().position(|r| r.table.is_none() && r.key == CLUSTER_IP);
     ip.map(|place| ResourceId(place as u16)).into_iter().collect()
+}
+
+/// A type with its article.
+fn a(word: &str) -> String {
+    format!("{} {word}", if word.starts_with('i') { "an" } else { "a" })
 }
 
 /// Stands for a resource that could not be read.

@@ -43,7 +43,7 @@ const GROUP_PROPERTIES: [&str; 7] = [
 
 impl Build<'_> {
     /// Hosts of a step: names, or whoever owns something, but nobody drawn.
-    fn step_hosts(&mut self, node: &Node) -> Option<HostTarget> {
+    pub(super) fn step_hosts(&mut self, node: &Node) -> Option<HostTarget> {
         let target = self.target(node)?;
         if matches!(target.choose, Choose::One | Choose::Half | Choose::Count(_)) {
             let mistake = Mistake::new(node.span, "only faults are drawn from a set");
