@@ -382,7 +382,7 @@ impl Journal {
         step: &mut Step<'_>,
     ) {
         // A volume that is gone ends the journal: see `forget`.
-        let _ = volume.begin(Purpose::Journal, path, work, step);
+        volume.begin(Purpose::Journal, path, work, step);
     }
 
     /// What was being done with the files has ended.
@@ -516,7 +516,7 @@ impl Journal {
     fn delete_old(&mut self, volume: &mut Volume<Purpose>, step: &mut Step<'_>) {
         for number in std::mem::take(&mut self.old) {
             let name = log::checkpoint_name(number);
-            let _ = volume.begin(Purpose::Nothing, &name, &Work::Delete, step);
+            volume.begin(Purpose::Nothing, &name, &Work::Delete, step);
         }
     }
 

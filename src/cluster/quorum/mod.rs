@@ -8,7 +8,8 @@
 //! | [`journal`] | appends, checkpoints, on and off, on the node that holds the quorum |
 //! | [`opening`] | what a node finds on the quorum, and what it makes of it |
 //! | [`files`] | files of the quorum for every node |
-//! | [`volume`] | operations on files under way |
+//! | [`volume`] | operations on files under way; replicas of a majority node set |
+//! | [`votes`] | who may form a majority node set |
 //!
 //! Promised: while the quorum survives, a change that was logged before it was applied is found again by the
 //! node that forms, whenever power fails, unless the profile names the rule by which its version loses it.
@@ -21,6 +22,7 @@ mod opening;
 #[cfg(test)]
 mod tests;
 mod volume;
+mod votes;
 
 use super::ClusterEvent;
 use super::config::{NetworkRole, QuorumKind};
@@ -35,7 +37,8 @@ use arbitration::{Arbitration, Manner};
 use files::{Files, For};
 use journal::{Journal, LOG, LOG_NOT_USABLE, Told, Why};
 use opening::{Found, Opening, Replayed, Stage, Verdict};
-use volume::{Outcome, Volume, Work};
+use volume::{Outcome, TICKETS_MAX, Volume, Work};
+use votes::Votes;
 
 /// The quorum resource could not be brought online (ERROR_QUORUM_RESOURCE_ONLINE_FAILED).
 const ONLINE_FAILED: u32 = 5027;
@@ -51,6 +54,7 @@ pub(super) struct Quorum {
     in_cluster: bool,
     owner: Option<NodeId>,
     arbitration: Arbitration,
+    votes: Votes,
     opening: Option<Opening>,
     volume: Volume<Purpose>,
     journal: Journal,
@@ -85,10 +89,10 @@ impl Quorum {
             QuorumKind::Local | QuorumKind::MajorityNodeSet => None,
         };
         let Some(disk) = disk else {
-            let majority = step.config.nodes.len() / 2 + 1;
-            let is_set = step.config.quorum == QuorumKind::MajorityNodeSet;
-            let won = self.switches.fix_quorum || !is_set || members.len() >= majority;
-            return step.notice(Notice::Arbitrated { won });
+            if step.config.quorum == QuorumKind::MajorityNodeSet && !self.switches.fix_quorum {
+                return self.votes.begin(self.voters(step), step);
+            }
+            return step.notice(Notice::Arbitrated { won: true });
         };
         let manner = if disks.is_held(disk) {
             self.defence(members, step)
@@ -96,6 +100,11 @@ impl Quorum {
             Manner::Challenge { wait: self.challenge_wait(step) }
         };
         self.arbitration.begin(manner, disk, disks, step);
+    }
+
+    /// The nodes that a majority node set is made of.
+    fn voters(&self, step: &Step<'_>) -> NodeSet {
+        self.switches.force_quorum.unwrap_or_else(|| step.config.node_ids().collect())
     }
 
     fn challenge_wait(&self, step: &Step<'_>) -> SimDuration {
@@ -159,7 +168,10 @@ impl Quorum {
         self.opening = Some(Opening::new(true));
         match quorum_disk(step.config) {
             Some((disk, skip, conditional)) => disks.take(disk, skip, conditional, step),
-            None => self.mounted(Place::Own, database, step),
+            None => {
+                self.open_volume(step);
+                self.mounted(database, step);
+            }
         }
     }
 
@@ -208,7 +220,8 @@ impl Quorum {
         }
         self.owner = Some(step.me);
         self.opening.get_or_insert_with(|| Opening::new(false));
-        self.mounted(Place::Disk(disk), database, step);
+        self.volume.open(Place::Disk(disk));
+        self.mounted(database, step);
     }
 
     /// A disk could not be brought online on this node.
@@ -261,9 +274,28 @@ impl Quorum {
                 self.owner = None;
             }
         }
+        self.take_set_over(database, step);
         let wanted = self.wants_logging(database, step);
         self.journal.nodes_changed(wanted, !gone.is_empty(), step);
         self.work(database, step);
+    }
+
+    /// The coordinator of a majority node set begins as soon as the regroup has chosen it, and asks again for
+    /// every vote when members change.
+    fn take_set_over(&mut self, database: &Database, step: &mut Step<'_>) {
+        if step.config.quorum != QuorumKind::MajorityNodeSet
+            || self.owner != Some(step.me)
+            || self.switches.fix_quorum
+        {
+            return;
+        }
+        if self.volume.is_open() {
+            return self.votes.hold(self.voters(step), step);
+        }
+        self.journal.wanted = self.wants_logging(database, step);
+        self.opening = Some(Opening::new(false));
+        self.open_volume(step);
+        self.mounted(database, step);
     }
 
     /// Logging is on while a node that was not evicted is down.
@@ -359,7 +391,21 @@ impl Quorum {
         database: &Database,
         step: &mut Step<'_>,
     ) {
-        let Some((purpose, outcome)) = self.volume.ended(ticket, result) else { return };
+        if ticket.number > TICKETS_MAX {
+            return self.votes.ended(ticket, result, step);
+        }
+        for (purpose, outcome) in self.volume.ended(ticket, result, step) {
+            self.file_done(purpose, outcome, database, step);
+        }
+    }
+
+    fn file_done(
+        &mut self,
+        purpose: Purpose,
+        outcome: Outcome,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
         match purpose {
             Purpose::Nothing => {}
             Purpose::Opening => self.opened_more(outcome, database, step),
@@ -387,6 +433,7 @@ impl Quorum {
             self.arbitration.on_deadline(disk, disks, step);
             self.arbitrated(was_running, (disk, skip, conditional), disks, step);
         }
+        self.votes.on_deadline(step);
         self.journal.on_deadline(step);
         self.files.on_deadline(step);
         self.serve(step);
@@ -397,15 +444,27 @@ impl Quorum {
     pub fn next_deadline(&self) -> Option<SimTime> {
         let deadlines = [
             self.arbitration.next_deadline(),
+            self.votes.next_deadline(),
             self.journal.next_deadline(),
             self.files.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
 
+    /// A quorum that is no disk is there at once.
+    fn open_volume(&mut self, step: &mut Step<'_>) {
+        match step.config.quorum {
+            QuorumKind::MajorityNodeSet => {
+                let voters = self.voters(step);
+                self.votes.hold(voters, step);
+                self.volume.open_replicas(voters, step);
+            }
+            QuorumKind::Local | QuorumKind::Disk(_) => self.volume.open(Place::Own),
+        }
+    }
+
     /// The volume can be used from now on: what is on it?
-    fn mounted(&mut self, place: Place, database: &Database, step: &mut Step<'_>) {
-        self.volume.open(place);
+    fn mounted(&mut self, database: &Database, step: &mut Step<'_>) {
         self.is_leaving = false;
         self.serve(step);
         if self.switches.no_quorum_logging {
@@ -417,7 +476,7 @@ impl Quorum {
         }
         if let Some(opening) = &mut self.opening {
             opening.stage = Stage::Listing;
-            let _ = self.volume.begin(Purpose::Opening, r"MSCS\", &Work::List, step);
+            self.volume.begin(Purpose::Opening, r"MSCS\", &Work::List, step);
         }
     }
 
@@ -428,7 +487,7 @@ impl Quorum {
                 opening.names = names;
                 opening.stage = Stage::ReadingLog;
                 self.opening = Some(opening);
-                let _ = self.volume.begin(Purpose::Opening, LOG, &Work::Read, step);
+                self.volume.begin(Purpose::Opening, LOG, &Work::Read, step);
             }
             (Stage::ReadingLog, Outcome::Content(bytes)) => {
                 let found = opening.found(bytes.as_deref());
@@ -484,14 +543,14 @@ impl Quorum {
                 opening.stage = Stage::NewLog { database: Box::new(database.clone()) };
                 self.opening = Some(opening);
                 let work = Work::Put { bytes, atomic: profile.quorum_files_atomic };
-                let _ = self.volume.begin(Purpose::Opening, LOG, &work, step);
+                self.volume.begin(Purpose::Opening, LOG, &work, step);
             }
             Verdict::Own => self.write_first(opening, Box::new(database.clone()), step),
             Verdict::Load { replay, number, named } => {
                 opening.stage = Stage::ReadingCheckpoint { replay, named };
                 self.opening = Some(opening);
                 let path = log::checkpoint_name(number);
-                let _ = self.volume.begin(Purpose::Opening, &path, &Work::Read, step);
+                self.volume.begin(Purpose::Opening, &path, &Work::Read, step);
             }
         }
     }
@@ -600,6 +659,7 @@ impl Quorum {
             }
         }
         self.journal.forget(step);
+        self.votes.release(step);
         self.opening = None;
         self.is_leaving = false;
         self.files.owner_gone(step.me);
@@ -624,7 +684,7 @@ impl Quorum {
         }
         for task in self.files.send(is_here, self.owner, step) {
             let purpose = Purpose::File(task.purpose);
-            let _ = self.volume.begin(purpose, &task.path, &task.work, step);
+            self.volume.begin(purpose, &task.path, &task.work, step);
         }
     }
 }

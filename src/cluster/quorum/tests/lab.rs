@@ -157,6 +157,10 @@ pub struct Lab {
     /// Bytes the quorum disk holds.
     pub capacity: usize,
     pub broken: bool,
+    /// Hosts whose shares nobody reaches.
+    pub unreachable: Vec<usize>,
+    /// Files that a node has opened for itself alone.
+    locks: BTreeMap<String, usize>,
     pub chance: Stream,
 }
 
@@ -177,6 +181,8 @@ impl Lab {
             writes: 0,
             capacity: usize::MAX,
             broken: false,
+            unreachable: Vec::new(),
+            locks: BTreeMap::new(),
             chance,
             config: Arc::new(config),
         };
@@ -222,6 +228,7 @@ impl Lab {
         it.up = false;
         it.life += 1;
         self.mounted.retain(|_, owner| *owner != node);
+        self.locks.retain(|_, by| *by != node);
     }
 
     /// Power fails everywhere, the disks included: reservations are gone.
@@ -337,7 +344,15 @@ impl Lab {
                                 self.file("", path, operation, &out)
                             }
                         }
-                        _ => self.file(&own, path, operation, &out),
+                        Place::Replica(NodeId(there)) => {
+                            let there = usize::from(*there) - 1;
+                            if there != node && self.unreachable.contains(&there) {
+                                Answer::Failed
+                            } else {
+                                self.replica(node, there, path, operation, &out)
+                            }
+                        }
+                        Place::Own => self.file(&own, path, operation, &out),
                     };
                     if !self.nodes[node].up {
                         return;
@@ -353,6 +368,29 @@ impl Lab {
         }
     }
 
+    fn replica(
+        &mut self,
+        node: usize,
+        there: usize,
+        path: &str,
+        operation: &FileOperation,
+        out: &Outbox<ClusterOutput>,
+    ) -> Answer {
+        let prefix = format!("{there}:");
+        let lock = format!("{prefix}{path}");
+        match operation {
+            FileOperation::Lock => match *self.locks.entry(lock).or_insert(node) == node {
+                true => Answer::Done,
+                false => Answer::Failed,
+            },
+            FileOperation::Unlock => {
+                self.locks.retain(|name, by| *name != lock || *by != node);
+                Answer::Done
+            }
+            operation => self.file(&prefix, path, operation, out),
+        }
+    }
+
     fn file(
         &mut self,
         prefix: &str,
@@ -365,7 +403,7 @@ impl Lab {
             FileOperation::Read => return Answer::Content(self.files.get(&path).cloned()),
             FileOperation::List => {
                 let names = self.files.keys().filter(|name| name.starts_with(&path));
-                return Answer::Names(names.cloned().collect());
+                return Answer::Names(names.map(|name| name[prefix.len()..].to_owned()).collect());
             }
             FileOperation::Lock | FileOperation::Unlock => return Answer::Done,
             FileOperation::Delete => (self.files.get(&path).cloned(), None),

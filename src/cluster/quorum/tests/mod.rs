@@ -2,5 +2,6 @@
 
 mod arbitration;
 mod lab;
+mod majority;
 mod model;
 mod power;

@@ -54,7 +54,7 @@ fn live(cluster: &mut Cluster, chance: &mut crate::base::Stream) -> Option<()> {
         (3, Some(_), _) => cluster.lose_owner(chance.below(2) == 0).then_some(()),
         (4, Some(other), _) => cluster.move_to(other).then_some(()),
         (5, ..) => {
-            cluster.lab.run(SimDuration::from_hours(4));
+            cluster.lab.run(SimDuration::from_mins(10));
             cluster.alive().then_some(())
         }
         _ => cluster.commit(chance.below(150) as usize).ok(),
@@ -63,6 +63,7 @@ fn live(cluster: &mut Cluster, chance: &mut crate::base::Stream) -> Option<()> {
 
 fn small(mut profile: ClusterProfile) -> ClusterProfile {
     profile.quorum_log_max = 1000;
+    profile.hive_checkpoint_interval = SimDuration::from_mins(10);
     profile
 }
 

@@ -236,7 +236,7 @@ fn story(cluster: &mut Cluster) -> Option<()> {
     }
     cluster.move_to(1).then_some(())?;
     cluster.commit(20).ok()?;
-    cluster.lab.run(SimDuration::from_hours(5));
+    cluster.lab.run(SimDuration::from_mins(11));
     cluster.alive().then_some(())?;
     cluster.commit(20).ok()?;
     cluster.lose_owner(true).then_some(())?;
@@ -252,6 +252,9 @@ fn story(cluster: &mut Cluster) -> Option<()> {
 
 fn small_log(mut profile: ClusterProfile) -> ClusterProfile {
     profile.quorum_log_max = 800;
+    if !profile.hive_checkpoint_interval.is_zero() {
+        profile.hive_checkpoint_interval = SimDuration::from_mins(10);
+    }
     profile
 }
 
