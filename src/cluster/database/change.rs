@@ -205,7 +205,8 @@ impl Database {
         let lists = [("Groups", "PreferredOwners"), ("Resources", "PossibleOwners")];
         for (above, value) in lists {
             for (name, key) in self.key(above).into_iter().flat_map(Key::keys) {
-                // A resource that only this node could run is left to nobody; an empty list would say everybody.
+                // A resource that only this node could run is left to nobody; an empty list would say
+                // everybody.
                 if above == "Resources" && list(key, value).eq([number.as_str()]) {
                     continue;
                 }

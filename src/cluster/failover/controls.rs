@@ -1,5 +1,5 @@
-//! What administrators ask for (the cluster API), with the Windows errors that refuse it. A request about a group
-//! or a resource is carried out by its owner; asked elsewhere, it is sent there.
+//! What administrators ask for (the cluster API), with the Windows errors that refuse it. A request about a
+//! group or a resource is carried out by its owner; asked elsewhere, it is sent there.
 
 use super::super::ids::{GroupId, NodeId, ResourceId};
 use super::super::io::{ClusterError, ClusterOutput, Control};

@@ -5,13 +5,13 @@
 //! claim and a move, the first in the order of updates wins on every member, and tables are equal where the
 //! same updates were applied. An owner takes everything offline before it proposes to give a group away; a
 //! group whose owner has left the membership is claimed by the member that a pure function of the table
-//! names ([`owners`]). A node that died and came back owns nothing: `NodeUp` makes its groups vacant, on every
-//! member at the same place in the order, so a claim that was on its way meanwhile does no harm.
+//! names ([`owners`]). A node that died and came back owns nothing: `NodeUp` makes its groups vacant, on
+//! every member at the same place in the order, so a claim that was on its way meanwhile does no harm.
 //!
-//! **What runs** is the owner's business. [`running`] compares what should be online (the wish in the database,
-//! dependencies, failures) with what is, and starts or stops what is ready for it. Nobody else decides by the
-//! state of a resource, so states are not told to other nodes: `ResourceState` updates would cost a round
-//! through all members each, for nothing. Wishes are in the database (PersistentState), for the next owner.
+//! **What runs** is the owner's business. [`running`] compares what should be online (the wish in the
+//! database, dependencies, failures) with what is, and starts or stops what is ready for it. Nobody else
+//! decides by the state of a resource, so states are not told to other nodes: `ResourceState` updates would
+//! cost a round through all members each, for nothing. Wishes are in the database (PersistentState), for the next owner.
 //!
 //! An idle cluster costs nothing here: polls that would find what the last one found are not made
 //! ([`ResourceEvent::Health`]), and deadlines stand in one ordered table ([`timers`]).
@@ -92,7 +92,8 @@ struct Stop {
 
 impl Failover {
     /// Reads groups, resources and their properties from the database, at the start and after each change
-    /// of it. New resources appear offline, deleted ones vanish, changed properties count from their next use.
+    /// of it. New resources appear offline, deleted ones vanish, changed properties count from their next
+    /// use.
     pub fn load(&mut self, database: &Database, step: &mut Step<'_>) {
         let quorum = database.quorum_resource();
         let mut gone: BTreeSet<ResourceId> = self.resources.keys().copied().collect();

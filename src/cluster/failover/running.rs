@@ -1,6 +1,6 @@
-//! What runs on this node: what should be online is compared with what is, and what is ready for its next step
-//! takes it. Dependencies go online first, dependents offline first, all else at the same time (SDK: resource
-//! dependencies; Q171791). Keys are restored before Online and saved after Offline (Q174070).
+//! What runs on this node: what should be online is compared with what is, and what is ready for its next
+//! step takes it. Dependencies go online first, dependents offline first, all else at the same time (SDK:
+//! resource dependencies; Q171791). Keys are restored before Online and saved after Offline (Q174070).
 
 use super::super::config::ResourceKind;
 use super::super::events::ClusterEvent;

@@ -1,12 +1,12 @@
 //! What administrators ask for, and what the database changes meanwhile.
 
-use super::lab::{A, B, C, DISK, G, Lab, MIDDLE, TOP, config, resource};
+use super::lab::Lab;
+use super::setup::{A, B, C, DISK, G, MIDDLE, TOP, config, resource};
 use crate::base::SimDuration;
-use crate::cluster::ClusterProfile;
-use crate::cluster::ResourceState;
-use crate::cluster::{Control, ResourceCall};
-use crate::cluster::{DbData, Update};
-use crate::cluster::{GroupId, NodeId, ResourceId};
+use crate::cluster::{
+    ClusterProfile, Control, DbData, GroupId, NodeId, ResourceCall, ResourceEvent, ResourceId,
+    ResourceState, Update,
+};
 
 const SECOND: SimDuration = SimDuration::from_secs(1);
 const CLUSTER_GROUP: GroupId = GroupId(0);
@@ -67,7 +67,7 @@ fn while_a_group_moves_it_is_not_available() {
         assert_eq!(lab.owner(G), Some(NodeId(other)));
         // Not while something is on its way, either.
         lab.silent.push(TOP);
-        lab.event(NodeId(other), TOP, crate::cluster::ResourceEvent::Failed);
+        lab.event(NodeId(other), TOP, ResourceEvent::Failed);
         lab.run(SECOND);
         assert_eq!(lab.ask(A, to(owner.0)), Err(5023));
     }
@@ -205,7 +205,7 @@ fn new_resources_appear_offline_and_deleted_ones_vanish() {
 #[test]
 fn a_new_group_is_claimed_by_one_node() {
     let mut lab = cluster(3);
-    let mut new = super::lab::group("new");
+    let mut new = super::setup::group("new");
     new.preferred_owners = vec![C];
     let (id, changes) = lab.nodes[&A].database.create_group(&new);
     lab.config.groups.push(new);

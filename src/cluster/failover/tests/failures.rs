@@ -1,12 +1,12 @@
 //! Polls, time-outs, restarts, thresholds, monitors and limits.
 
-use super::lab::{A, B, G, Lab, MIDDLE, TOP, config, group, resource};
+use super::lab::Lab;
+use super::setup::{A, B, G, MIDDLE, TOP, config, group, resource};
 use crate::base::{SimDuration, SimTime, Streams};
-use crate::cluster::ClusterProfile;
-use crate::cluster::ResourceState;
-use crate::cluster::{DiskId, NodeId, ResourceId};
-use crate::cluster::{FailureCause, ResourceCall, ResourceEvent};
-use crate::cluster::{ResourceKind, RestartAction};
+use crate::cluster::{
+    ClusterConfig, ClusterProfile, Control, DiskId, FailureCause, NodeId, ResourceCall,
+    ResourceConfig, ResourceEvent, ResourceId, ResourceKind, ResourceState, RestartAction,
+};
 use std::collections::BTreeMap;
 
 fn profile() -> ClusterProfile {
@@ -91,7 +91,7 @@ fn the_pending_time_out_is_the_longest_silence() {
     let mut lab = two();
     lab.silent.push(TOP);
     let to = Some(B);
-    lab.control(A, crate::cluster::Control::MoveGroup { group: G, to });
+    lab.control(A, Control::MoveGroup { group: G, to });
     lab.run(secs(179));
     assert_eq!((lab.owner(G), lab.state(TOP)), (Some(A), ResourceState::OfflinePending));
     lab.run(secs(2));
@@ -170,10 +170,7 @@ fn the_count_of_failovers_comes_along_to_a_node_that_joins() {
     lab.start(third);
     lab.run(secs(1));
     assert_eq!(lab.nodes[&third].failover.groups[&G].failovers.len(), 2);
-    assert_eq!(
-        lab.ask(A, crate::cluster::Control::MoveGroup { group: G, to: Some(third) }),
-        Ok(())
-    );
+    assert_eq!(lab.ask(A, Control::MoveGroup { group: G, to: Some(third) }), Ok(()));
     lab.run(secs(1));
     lab.event(third, TOP, ResourceEvent::Failed);
     lab.run(secs(5));
@@ -254,7 +251,7 @@ fn cycles_and_missing_disks_do_not_start_and_hurt_nobody() {
     config.groups.push(group("lost"));
     let disk = DiskId(77);
     let kind = ResourceKind::PhysicalDisk { disk, skip_chkdsk: false, conditional_mount: false };
-    config.resources.push(crate::cluster::ResourceConfig {
+    config.resources.push(ResourceConfig {
         kind,
         restart_action: RestartAction::Restart,
         ..resource("disk", 2, &[])
@@ -290,7 +287,7 @@ struct Model {
 }
 
 impl Model {
-    fn fail(&mut self, now: SimTime, config: &crate::cluster::ClusterConfig) {
+    fn fail(&mut self, now: SimTime, config: &ClusterConfig) {
         let (top, files) = (&config.resources[4], &config.groups[1]);
         self.restarts.retain(|&at| now.since(at) < top.restart_period.unwrap());
         if (self.restarts.len() as u32) < top.restart_threshold.unwrap() {

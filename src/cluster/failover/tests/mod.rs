@@ -4,4 +4,5 @@ mod lab;
 mod moves;
 mod races;
 mod random;
+mod setup;
 mod stopping;

@@ -1,12 +1,11 @@
 //! Groups come online, move, fail, fail over, and fail back.
 
-use super::lab::{A, B, C, DISK, G, Lab, MIDDLE, TOP, config, group};
+use super::lab::Lab;
+use super::setup::{A, B, C, DISK, G, MIDDLE, TOP, config, group};
 use crate::base::SimDuration;
-use crate::cluster::ClusterProfile;
-use crate::cluster::Failback;
-use crate::cluster::ResourceState;
-use crate::cluster::{Control, ResourceCall, ResourceEvent};
-use crate::cluster::{GroupId, NodeId};
+use crate::cluster::{
+    ClusterProfile, Control, Failback, GroupId, NodeId, ResourceCall, ResourceEvent, ResourceState,
+};
 
 fn two() -> Lab {
     Lab::new(config(2, ClusterProfile::w2k(2)))

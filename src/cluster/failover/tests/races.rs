@@ -1,11 +1,11 @@
 //! Who owns a group when things happen at the same time.
 
-use super::lab::{A, B, C, DISK, G, Lab, TOP, config};
+use super::lab::Lab;
+use super::setup::{A, B, C, DISK, G, TOP, config};
 use crate::base::SimDuration;
-use crate::cluster::ClusterProfile;
-use crate::cluster::Control;
-use crate::cluster::NodeSet;
-use crate::cluster::{OwnerChange, Update};
+use crate::cluster::{
+    ClusterProfile, Control, GroupId, NodeId, NodeSet, OwnerChange, ResourceState, Update,
+};
 
 fn cluster(nodes: u8) -> Lab {
     Lab::new(config(nodes, ClusterProfile::w2k(2)))
@@ -17,7 +17,7 @@ fn secs(seconds: u64) -> SimDuration {
 
 fn owner_update(lab: &Lab, node: u8, back: u32) -> Update {
     let generation = lab.nodes[&B].failover.groups[&G].generation - back;
-    let node = crate::cluster::NodeId(node);
+    let node = NodeId(node);
     Update::GroupOwner { group: G, node, generation, reason: OwnerChange::Claimed }
 }
 
@@ -131,7 +131,7 @@ fn the_cluster_group_follows_the_quorum() {
     lab.crash(A);
     lab.quorum_owner = Some(C);
     lab.run(secs(10));
-    let cluster_group = crate::cluster::GroupId(0);
+    let cluster_group = GroupId(0);
     assert_eq!((lab.owner(cluster_group), lab.owner(G)), (Some(C), Some(B)));
     assert!(lab.all_online());
 }
@@ -173,5 +173,5 @@ fn a_damaged_snapshot_or_message_is_no_panic() {
     for body in [&[][..], &[9], &[1, 1], &[1, 1, 0, 0, 0, 77, 0, 0, 0], &[2, 0, 0], &[3, 3]] {
         lab.act(A, |failover, _, step| failover.rpc(B, body, step));
     }
-    assert!(lab.all_online() && lab.state(DISK) == crate::cluster::ResourceState::Online);
+    assert!(lab.all_online() && lab.state(DISK) == ResourceState::Online);
 }

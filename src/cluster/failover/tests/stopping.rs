@@ -1,11 +1,9 @@
 //! Orderly stops, shutdowns that take too long, and halts.
 
-use super::lab::{A, B, C, G, Lab, MIDDLE, TOP, config};
+use super::lab::Lab;
+use super::setup::{A, B, C, G, MIDDLE, TOP, config};
 use crate::base::SimDuration;
-use crate::cluster::ClusterProfile;
-use crate::cluster::ResourceState;
-use crate::cluster::{Control, ResourceCall};
-use crate::cluster::{GroupId, NodeId};
+use crate::cluster::{ClusterProfile, Control, GroupId, NodeId, ResourceCall, ResourceState};
 
 fn cluster(nodes: u8) -> Lab {
     Lab::new(config(nodes, ClusterProfile::w2k(2)))
