@@ -423,9 +423,7 @@ impl Membership {
         for member in self.members.without(NodeSet::only(step.me)).iter() {
             self.send_join(member, &message, step);
         }
-        if !self.members.contains(joiner) {
-            self.forget(joiner);
-        }
+        self.forget_attempt(joiner, incarnation);
         if step.config.profile.stale_sponsor {
             self.stale.insert(joiner);
         }
@@ -491,11 +489,10 @@ impl Membership {
                 self.announced(step);
             }
             JoinMessage::End { joiner, incarnation } => {
-                let ends =
-                    |join: &mut Pending| join.joiner.0 == joiner && join.incarnation == incarnation;
-                if self.pending.take_if(ends).is_some() && !self.members.contains(NodeId(joiner)) {
-                    self.forget(NodeId(joiner));
-                }
+                let joiner = NodeId(joiner);
+                self.pending
+                    .take_if(|join| join.joiner == joiner && join.incarnation == incarnation);
+                self.forget_attempt(joiner, incarnation);
             }
             JoinMessage::Unknown { .. } => {}
         }
@@ -520,10 +517,8 @@ impl Membership {
         if busy || index(joiner) >= self.peers.len() || self.mode != Mode::Member {
             return ERROR_IN_PROGRESS;
         }
-        if let Some(former) = self.pending.take()
-            && !self.members.contains(former.joiner)
-        {
-            self.forget(former.joiner);
+        if let Some(former) = self.pending.take() {
+            self.forget_attempt(former.joiner, former.incarnation);
         }
         self.know(joiner, incarnation);
         let until = now + step.config.profile.join_timeout * 4;
@@ -533,23 +528,32 @@ impl Membership {
 
     /// A regroup has ended: a joiner that is no member by it is none.
     pub(super) fn forget_joiner(&mut self, step: &mut Step<'_>) {
-        let pending = self.pending.take().map(|join| join.joiner);
-        let sponsored = self.sponsoring.as_ref().map(|join| join.joiner);
-        for joiner in pending.into_iter().chain(sponsored) {
-            if !self.members.contains(joiner) {
-                if sponsored == Some(joiner) {
-                    self.end_join(ERROR_ABORTED, step);
-                }
-                self.forget(joiner);
-            }
+        if let Some(join) = self.pending.take() {
+            self.forget_attempt(join.joiner, join.incarnation);
         }
-        self.sponsoring = None;
+        match &self.sponsoring {
+            Some(join) if self.members.contains(join.joiner) => self.sponsoring = None,
+            _ => self.end_join(ERROR_ABORTED, step),
+        }
+    }
+
+    /// This attempt to join is over; a later one of the same node may be under way.
+    fn forget_attempt(&mut self, joiner: NodeId, incarnation: u64) {
+        let known = self.peers.get(index(joiner)).is_some_and(|p| p.incarnation == incarnation);
+        if known && !self.members.contains(joiner) {
+            self.forget(joiner);
+        }
     }
 
     /// A member that probes with a new incarnation has died and started again: no need to wait until its
-    /// old one is missed.
+    /// old one is missed. A joiner that does has given up its former attempt.
     fn notice_restart(&mut self, header: &Header, step: &mut Step<'_>) {
         let node = NodeId(header.from);
+        let former =
+            |join: &Sponsoring| join.joiner == node && join.incarnation < header.incarnation;
+        if self.sponsoring.as_ref().is_some_and(former) {
+            self.abort_join(ERROR_ABORTED, step);
+        }
         let known = self.peers[index(node)].incarnation;
         if self.members.contains(node) && header.incarnation > known && !self.dead.contains(node) {
             self.dead.insert(node);

@@ -493,9 +493,8 @@ pub(super) fn majority_of_previous(previous: NodeSet, set: NodeSet) -> Verdict {
     let stayed = set.and(previous);
     let half = stayed.len() * 2 == previous.len();
     let tie_breaker = previous.lowest().is_some_and(|node| set.contains(node));
-    if set.covers(previous) || stayed.len() * 2 > previous.len() {
-        Verdict::Survives
-    } else if half && stayed.len() >= 2 && tie_breaker {
+    let most = set.covers(previous) || stayed.len() * 2 > previous.len();
+    if most || (half && stayed.len() >= 2 && tie_breaker) {
         Verdict::Survives
     } else if previous.len() == 2 && stayed.len() == 1 {
         Verdict::Arbitrates

@@ -40,6 +40,10 @@ pub struct LabNode {
     /// Messages of the test that came, with their sender and the life in which they came.
     pub got: Vec<(NodeId, u32, Vec<u8>)>,
     pub lost_disk: bool,
+    /// How often it found nobody to join.
+    pub alone: u32,
+    /// Its service account's token at the next start.
+    pub account: u32,
     waiting: VecDeque<(NetworkId, NodeId, Vec<u8>)>,
     life: u32,
 }
@@ -47,6 +51,10 @@ pub struct LabNode {
 /// A cluster.
 pub struct Lab {
     pub config: Arc<ClusterConfig>,
+    /// Nodes that are set up otherwise.
+    pub others: BTreeMap<NodeId, Arc<ClusterConfig>>,
+    /// Joins that fail with this error when they are proposed.
+    pub failing: Option<(u32, u32)>,
     pub now: SimTime,
     pub nodes: Vec<LabNode>,
     pub chance: Stream,
@@ -120,11 +128,15 @@ impl Lab {
             noticed: Vec::new(),
             got: Vec::new(),
             lost_disk: false,
+            alone: 0,
+            account: 0,
             waiting: VecDeque::new(),
             life: 0,
         };
         Lab {
             config: Arc::new(config),
+            others: BTreeMap::new(),
+            failing: None,
             now: SimTime::ZERO,
             nodes: (0..nodes).map(fresh).collect(),
             chance: Streams::new(seed).stream("lab"),
@@ -170,6 +182,7 @@ impl Lab {
     pub fn start(&mut self, n: u8) {
         let node = self.node(n);
         node.membership = Membership::new();
+        node.membership.set_account(node.account);
         node.up = true;
         node.paused = false;
         node.lost_disk = false;
@@ -369,7 +382,7 @@ impl Lab {
     pub fn act(&mut self, me: NodeId, act: impl FnOnce(&mut Membership, &mut Step<'_>)) {
         let mut notices = VecDeque::new();
         let mut out = std::mem::take(&mut self.out);
-        let config = Arc::clone(&self.config);
+        let config = Arc::clone(self.others.get(&me).unwrap_or(&self.config));
         let now = Now { time: self.now, wall: WallTime(self.now.nanos()) };
         let mut step = Step { now, config: &config, me, out: &mut out, notices: &mut notices };
         act(&mut self.node(me.0).membership, &mut step);
@@ -416,6 +429,7 @@ impl Lab {
     fn notice(&mut self, me: NodeId, notice: Notice) {
         match notice {
             Notice::Arbitrate | Notice::NoSponsor => {
+                self.node(me.0).alone += u32::from(notice == Notice::NoSponsor);
                 let life = self.node(me.0).life;
                 self.later(self.arbitration, Thing::Arbitrated { node: me, life });
             }
@@ -438,6 +452,11 @@ impl Lab {
                 self.act(me, |membership, step| membership.loaded(sequence, step));
             }
             Notice::Propose { update: Update::NodeUp { node, .. }, .. } => {
+                if let Some((times, error)) = self.failing.filter(|(times, _)| *times > 0) {
+                    self.failing = Some((times - 1, error));
+                    return self
+                        .act(me, |membership, step| membership.join_failed(node, error, step));
+                }
                 let told = self.members(me.0).without(NodeSet::only(me));
                 self.act(me, |membership, step| membership.admit(node, step));
                 let body = vec![node.0];
