@@ -2,7 +2,9 @@
 
 mod cluster_support;
 
-use cluster_support::{APP, APP_ADDRESS, APP_GROUP, CLUSTER_GROUP, Lab, config};
+use cluster_support::{
+    APP, APP_ADDRESS, APP_GROUP, CLUSTER_GROUP, Lab, config, config_with_wins, large, wins,
+};
 use winstorm::base::SimDuration;
 use winstorm::cluster::{
     ClusterProfile, Control, GroupId, NodeId, Observation, ResourceId, ResourceState,
@@ -106,6 +108,42 @@ fn the_same_seed_gives_the_same_history() {
         (lab.kernel.digest(), lab.kernel.events_dispatched())
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_clustered_wins_knows_its_clients_after_a_failover() {
+    let config = config_with_wins(ClusterProfile::w2k(2));
+    let mut lab = Lab::with_wins(config, 7, Some(wins())).started();
+    lab.run_for(120);
+    assert!(lab.all_online(), "{}", lab.history());
+    let known = |lab: &Lab, host| {
+        let server = lab.world().host(HostId(host)).server().expect("a server");
+        server.wins().map(|wins| wins.core().names.iter().count())
+    };
+    let before = known(&lab, 0).expect("WINS runs on node 1");
+    assert!(before >= 4, "the client and the names of the cluster: {before}");
+    assert_eq!(known(&lab, 1), None, "and nowhere else");
+    lab.act(0, |world, kernel| world.kill(HostId(0), Death::PowerCut, kernel));
+    lab.run_for(60);
+    assert!(lab.all_online(), "{}", lab.history());
+    let after = known(&lab, 1).expect("WINS runs on node 2");
+    assert!(after >= before, "{after} of {before} records are known");
+    let client = lab.world().host(HostId(2)).nbt().expect("a client");
+    let registered = |own: &winstorm::nbt::OwnedName| {
+        matches!(own.state, winstorm::nbt::NameState::Registered { .. })
+    };
+    assert!(client.owned_names().all(|own| registered(&own)));
+}
+
+#[test]
+fn four_nodes_run_a_hundred_resources_for_a_day() {
+    let mut lab = Lab::up(large(25), 8);
+    assert!(lab.all_online(), "{}", lab.history());
+    lab.inner.happened.clear();
+    lab.run_for(24 * 3600);
+    assert!(lab.all_online());
+    let failures = lab.inner.happened.iter().filter(|h| matches!(h.what, What::ClusterDown(_)));
+    assert_eq!(failures.count(), 0);
 }
 
 #[test]

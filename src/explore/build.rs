@@ -9,7 +9,7 @@ use crate::net::{
 };
 use crate::scenario::{
     ClusterPlan, GroupPlan, HostPlan, HostProfile, HostRef, MediumPlan, NbtRole, Plan, PullPlan,
-    PushPlan, RecordPlan, RecordStateWord, StaticKind, StaticPlan,
+    PushPlan, RecordPlan, RecordStateWord, StaticKind, StaticPlan, WinsPlan,
 };
 use crate::sim::kernel::Kernel;
 use crate::sim::{HostSpec, NbtInstall, WinsInstall, World};
@@ -231,15 +231,24 @@ fn identity(plan: &Plan, host: &HostPlan, group: &GroupPlan) -> Result<Identity,
 }
 
 fn install(plan: &Plan, host: &HostPlan, group: &GroupPlan) -> Option<WinsInstall> {
-    let wins = group.wins.as_ref()?;
+    Some(wins_install(plan, group.wins.as_ref()?, host.address, group))
+}
+
+/// The WINS service at an address, with the processor, the disk and the streams of a host's kind.
+pub(super) fn wins_install(
+    plan: &Plan,
+    wins: &WinsPlan,
+    address: Ipv4Addr,
+    group: &GroupPlan,
+) -> WinsInstall {
     let files = wins.static_files.iter().map(|file| {
         let text = file.text.clone().into_bytes();
         OperatorAction::ImportLmhosts { text }
     });
     let statics = wins.statics.iter().map(|s| OperatorAction::AddStatic(static_mapping(s)));
-    Some(WinsInstall {
+    WinsInstall {
         config: WinsConfig {
-            address: host.address,
+            address,
             profile: wins.profile.clone(),
             partners: partners(plan, &wins.pull_from, &wins.push_to),
         },
@@ -251,7 +260,8 @@ fn install(plan: &Plan, host: &HostPlan, group: &GroupPlan) -> Option<WinsInstal
             HostProfile::W2k | HostProfile::W2k3 => TcpConfig::W2K,
             _ => TcpConfig::NT40,
         },
-    })
+        clustered: false,
+    }
 }
 
 /// Partners as the server knows them: by address, both directions together.

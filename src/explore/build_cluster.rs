@@ -25,7 +25,7 @@ pub(super) fn install(
     for (index, host) in plan.hosts.iter().enumerate() {
         let (group, me) = (plan.group_of(HostRef(index as u32)), HostRef(index as u32));
         let in_cluster = plan.clusters.iter().any(|cluster| cluster.hosts.contains(&me));
-        let plain = group.registry.is_empty() && group.programs.is_empty();
+        let plain = group.registry.is_empty() && group.programs.is_empty() && group.wins.is_none();
         if plain && host.interfaces.is_empty() && !in_cluster {
             continue;
         }
@@ -102,6 +102,10 @@ pub(super) fn add_clusters<S: Scheduler>(
             starts_after: ends(cluster.starts_after),
             restarts_after: (cluster.config.profile.version > ClusterVersion::Nt40)
                 .then_some(RESTART_AFTER),
+            wins: cluster.wins.as_ref().zip(cluster.hosts.first()).map(|(wins, &first)| {
+                let (address, group) = (plan.hosts[first.index()].address, plan.group_of(first));
+                super::build::wins_install(plan, wins, address, group)
+            }),
         };
         let site = world.add_cluster(spec, actor, sched);
         for (disk, plan) in disks(cluster).iter().zip(&cluster.disks) {

@@ -3,6 +3,7 @@
 
 use super::host::HostId;
 use super::resources::Dll;
+use super::service::WinsInstall;
 use super::shared::{BusParams, Initiator, SharedBus, SharedDiskSpec, Signature};
 use super::waiting::FileOutcome;
 use crate::base::{Machine, RestingStream, SimDuration, SimTime, TimerId};
@@ -35,6 +36,8 @@ pub struct ClusterSpec {
     pub starts_after: (SimDuration, SimDuration),
     /// When the service control manager starts a service again that ended by itself; `None` for never.
     pub restarts_after: Option<SimDuration>,
+    /// The server behind its WINS resource.
+    pub wins: Option<WinsInstall>,
 }
 
 /// A cluster: its bus, and what those who watch want to know of it.

@@ -4,6 +4,7 @@ use super::cluster_part::{ClusterPart, ClusterSite, ClusterSpec, Reply, Service}
 use super::happening::{KeyEvent, What};
 use super::host::{Death, HostId, Life};
 use super::resources::Dll;
+use super::service::WinsInstall;
 use super::shared::{NodeStop, SharedBus};
 use super::waiting::{FileOutcome, Waiting};
 use super::world::{World, kind};
@@ -56,6 +57,15 @@ impl World {
                 system.hives.disk.submit(SimTime::ZERO);
             }
             self.hosts[host.0 as usize].cluster = Some(Box::new(part));
+            if let Some(install) = &spec.wins {
+                let path = format!("cluster/{}/wins/{index}", spec.config.name);
+                self.add_server(
+                    host,
+                    WinsInstall { clustered: true, ..install.clone() },
+                    &path,
+                    sched,
+                );
+            }
         }
         let mut chance = self.streams.stream("cluster/setup");
         for index in 0..spec.hosts.len() {

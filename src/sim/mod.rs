@@ -20,6 +20,7 @@ mod service;
 mod system;
 mod system_world;
 mod waiting;
+mod wins_keys;
 mod world;
 
 pub use cluster_part::{ClusterPart, ClusterSite, ClusterSpec};

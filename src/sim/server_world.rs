@@ -5,12 +5,15 @@ use super::cpu::{NAME_CHANGES, Work};
 use super::disk::DiskLoss;
 use super::happening::What;
 use super::host::{Death, HostId, Life};
-use super::service::{DATABASE_FILE, HeldAnswer, LAZY_COMMIT_INTERVAL, ServiceStop};
+use super::service::{HeldAnswer, LAZY_COMMIT_INTERVAL, ServiceStop};
+use super::wins_keys;
 use super::world::{World, kind};
 use crate::base::{ActorId, Machine, Outbox, Scheduler, SimTime};
 use crate::net::{
-    PacketHandle, PacketHeader, StreamEvent, StreamOutput, SubnetId, TcpStack, Transport,
+    InterfaceId, PacketHandle, PacketHeader, StreamEvent, StreamOutput, SubnetId, TcpStack,
+    Transport,
 };
+use crate::registry::services::wins::WinsSettings;
 use crate::wins::{
     Admission, BackupReason, BurstGate, CommitMode, Observation, OperatorAction, WinsInput,
     WinsOutput, WinsServer, WinsStore,
@@ -19,7 +22,7 @@ use crate::wire::Suffix;
 use crate::wire::discovery::PORT as DISCOVERY_PORT;
 use crate::wire::name_service::{NamePacket, Opcode, PORT, TYPE_NBSTAT, peek};
 use crate::wire::replication::PORT as REPLICATION_PORT;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Which of a server's machines a datagram is for, and what it costs.
 enum Reader {
@@ -44,7 +47,10 @@ impl World {
             let bytes = view.payload.len();
             return self.submit(h, Work::Replication, bytes, packet, sched);
         }
-        let runs = self.hosts[h].server.as_ref().is_some_and(|s| s.wins.is_some());
+        let to = *view.header.destination.ip();
+        let runs = self.hosts[h].server.as_ref().is_some_and(|s| {
+            s.wins.is_some() && s.seat.as_ref().is_none_or(|seat| seat.address == to)
+        });
         let reader = match runs {
             true => reader_of(view.payload),
             false => Reader::NetBt,
@@ -59,11 +65,11 @@ impl World {
                 self.submit(h, work, bytes, packet, sched);
             }
             Reader::NetBt => {
-                self.nbt_datagram(h, packet, false, sched);
+                self.any_nbt_datagram(h, packet, sched);
                 self.net.release(packet);
             }
             Reader::Both => {
-                self.nbt_datagram(h, packet, false, sched);
+                self.any_nbt_datagram(h, packet, sched);
                 self.wins_datagram(h, packet, None, sched);
                 self.net.release(packet);
             }
@@ -251,9 +257,9 @@ impl World {
                 WinsOutput::Multicast { to, ttl, bytes } => {
                     // Routers here know no multicast groups: it stays in its subnet, as a broadcast.
                     let on = self.net.subnet(self.hosts[h].subnet).1.broadcast();
-                    let source = SocketAddrV4::new(self.hosts[h].address, to.port());
+                    let (interface, address) = self.wins_place(h);
+                    let source = SocketAddrV4::new(address, to.port());
                     let header = PacketHeader::udp(source, SocketAddrV4::new(on, to.port()));
-                    let interface = self.hosts[h].interface;
                     self.send(interface, &PacketHeader { ttl, ..header }, out.bytes(bytes), sched);
                 }
                 WinsOutput::Store(op) => {
@@ -275,7 +281,7 @@ impl World {
                     self.tell(h, What::Wins(observation), sched);
                 }
                 WinsOutput::Connect { stream, to } => {
-                    let local = self.hosts[h].address;
+                    let local = self.wins_place(h).1;
                     let Some(server) = &mut self.hosts[h].server else { continue };
                     let mut tcp_out = std::mem::take(&mut self.tcp_out);
                     let opened = server.tcp.connect(local, to, sched.now(), &mut tcp_out);
@@ -345,7 +351,7 @@ impl World {
         for i in 0..out.items.len() {
             match out.items[i] {
                 StreamOutput::Segment { header, payload } => {
-                    let interface = self.hosts[h].interface;
+                    let interface = self.wins_place(h).0;
                     self.send(interface, &header, out.bytes(payload), sched);
                 }
                 StreamOutput::Event(event) => {
@@ -396,14 +402,13 @@ impl World {
         after_commit: bool,
         sched: &mut S,
     ) {
-        let host = &mut self.hosts[h];
-        let Some(server) = &mut host.server else { return };
+        let (interface, address) = self.wins_place(h);
+        let Some(server) = &mut self.hosts[h].server else { return };
         if after_commit && server.handed > server.durable {
             let ticket = server.handed;
             return server.held.push_back(HeldAnswer { ticket, to, bytes: bytes.into() });
         }
-        let header = PacketHeader::udp(SocketAddrV4::new(host.address, PORT), to);
-        let interface = host.interface;
+        let header = PacketHeader::udp(SocketAddrV4::new(address, PORT), to);
         self.send(interface, &header, bytes, sched);
     }
 
@@ -439,7 +444,7 @@ impl World {
         match store.commit() {
             Ok(_) => {
                 server.in_flight = Some(server.handed);
-                server.disk_done = server.disk.submit(sched.now()).unwrap_or(sched.now());
+                server.disk_done = server.submit(sched.now()).unwrap_or(sched.now());
                 sched.arm(server.disk_timer, server.disk_done);
             }
             Err(error) => self.wins_failed(h, &error.to_string(), sched),
@@ -450,7 +455,7 @@ impl World {
         let Some(server) = &mut self.hosts[h].server else { return };
         let Some(ticket) = server.in_flight.take() else { return };
         server.durable = ticket;
-        server.disk.settle(sched.now());
+        server.settle(sched.now());
         self.tell(h, What::Committed, sched);
         self.wins_input(h, WinsInput::Durable { ticket }, sched);
         self.release_held(h, sched);
@@ -481,6 +486,33 @@ impl World {
         server.stopped = Some(why);
         self.wins_gone(h, sched);
         self.tell(h, What::WinsDown, sched);
+        self.clustered_wins_fell(h);
+    }
+
+    /// The service's process ends; nothing more reaches its database.
+    pub(super) fn wins_killed<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
+        let Some(server) = &mut self.hosts[h].server else { return };
+        if server.wins.is_some() {
+            server.close_files();
+            self.wins_gone(h, sched);
+            self.tell(h, What::WinsDown, sched);
+        }
+    }
+
+    /// The adapter and address the WINS service speaks from.
+    fn wins_place(&self, h: usize) -> (InterfaceId, Ipv4Addr) {
+        let host = &self.hosts[h];
+        match host.server.as_ref().and_then(|server| server.seat.as_ref()) {
+            Some(seat) => (seat.interface, seat.address),
+            None => (host.interface, host.address),
+        }
+    }
+
+    /// A datagram for whichever NetBT of the host has the address it was sent to.
+    fn any_nbt_datagram<S: Scheduler>(&mut self, h: usize, packet: PacketHandle, sched: &mut S) {
+        if !self.address_takes(h, packet, sched) {
+            self.nbt_datagram(h, packet, false, sched);
+        }
     }
 
     /// Forgets everything the service held in memory.
@@ -506,11 +538,16 @@ impl World {
 /// Life and death.
 impl World {
     pub(super) fn start_wins<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
-        let address = self.hosts[h].address;
+        let address = self.wins_place(h).1;
         let chance = self.wins_chance(h);
-        let Some(server) = &mut self.hosts[h].server else { return };
+        let host = &mut self.hosts[h];
+        let Some(server) =
+            host.server.as_mut().filter(|s| !s.install.clustered || s.seat.is_some())
+        else {
+            return;
+        };
         server.stopped = None;
-        let opened = WinsStore::open(server.disk.open(DATABASE_FILE))
+        let opened = WinsStore::open(server.open_file())
             .and_then(|store| store.load().map(|loaded| (store, loaded)));
         let (store, loaded) = match opened {
             Ok(opened) => opened,
@@ -521,10 +558,13 @@ impl World {
         };
         // What opening wrote (a new file, a repair) goes into the disk's queue before everything the service
         // will write.
-        server.disk.submit(sched.now());
+        server.submit(sched.now());
         let is_new = loaded.records.is_empty();
         let mut config = server.install.config.clone();
         config.address = address;
+        if let Some(system) = &host.system {
+            wins_keys::take_over(&mut config, &WinsSettings::read(system.registry()).is);
+        }
         let mut wins = WinsServer::new(config, chance);
         wins.load(loaded);
         server.wins = Some(wins);
@@ -607,8 +647,8 @@ impl World {
         }
         self.wins_gone(h, sched);
         if let Some(server) = &mut self.hosts[h].server {
-            server.disk.submit(sched.now());
-            server.disk.program_stopped();
+            server.submit(sched.now());
+            server.close_files();
         }
         self.tell(h, What::WinsDown, sched);
     }
@@ -626,6 +666,9 @@ impl World {
             let mut chance = self.streams.resume(server.disk_chance);
             server.disk.lose(loss, sched.now(), &mut chance);
             server.disk_chance = chance.rest();
+            if let Some(seat) = server.seat.take() {
+                seat.lease.give_up();
+            }
         }
         self.wins_gone(h, sched);
         if ran {

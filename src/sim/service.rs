@@ -1,12 +1,13 @@
 //! What only servers have: processor queues, a disk, streams, and the WINS service with its database.
 
 use super::cpu::{Cpu, CpuConfig};
-use super::disk::{Disk, DiskParams};
+use super::disk::{Disk, DiskFile, DiskLease, DiskParams};
 use crate::base::{Machine, RestingStream, SimDuration, SimTime, TimerId};
-use crate::net::{PacketHandle, StreamId as TcpStreamId, TcpConfig, TcpStack};
+use crate::cluster::ResourceId;
+use crate::net::{InterfaceId, PacketHandle, StreamId as TcpStreamId, TcpConfig, TcpStack};
 use crate::wins::{BurstGate, OperatorAction, StreamId, WinsConfig, WinsServer, WinsStore};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// The database's file on the host's disk, named as Windows names it.
 pub const DATABASE_FILE: &str = "wins/wins.mdb";
@@ -30,6 +31,19 @@ pub struct WinsInstall {
     pub disk: DiskParams,
     /// Timers of the streams that replication uses.
     pub tcp: TcpConfig,
+    /// Whether it is a cluster's: it starts as a resource, with the database on a shared disk, never by
+    /// itself.
+    pub clustered: bool,
+}
+
+/// Where a cluster's WINS server runs: what it has instead of the host's address and disk.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) resource: ResourceId,
+    pub(super) interface: InterfaceId,
+    pub(super) address: Ipv4Addr,
+    pub(super) lease: DiskLease,
+    pub(super) file: String,
 }
 
 /// An answer that waits for the disk (strict commit).
@@ -66,6 +80,8 @@ pub struct ServerPart {
     pub(super) wins: Option<WinsServer>,
     pub(super) store: Option<WinsStore>,
     pub(super) stopped: Option<ServiceStop>,
+    /// Where it runs, if it is a cluster's and this is its owner.
+    pub(super) seat: Option<Seat>,
     pub(super) burst: BurstGate,
     /// Store operations handed over since the service started, and how many of them are durable.
     pub(super) handed: u64,
@@ -96,6 +112,7 @@ impl ServerPart {
             wins: None,
             store: None,
             stopped: None,
+            seat: None,
             burst: BurstGate::new(),
             handed: 0,
             durable: 0,
@@ -124,6 +141,38 @@ impl ServerPart {
     /// The disk.
     pub fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    /// The database's file.
+    pub(super) fn open_file(&self) -> DiskFile {
+        match &self.seat {
+            Some(seat) => seat.lease.open(&seat.file),
+            None => self.disk.open(DATABASE_FILE),
+        }
+    }
+
+    /// Hands what was written to the device: when it will be done, if there was anything.
+    pub(super) fn submit(&self, now: SimTime) -> Option<SimTime> {
+        match &self.seat {
+            Some(seat) => seat.lease.submit(now),
+            None => self.disk.submit(now),
+        }
+    }
+
+    /// Forgets what a fault could no longer touch.
+    pub(super) fn settle(&self, now: SimTime) {
+        match &self.seat {
+            Some(seat) => seat.lease.settle(now),
+            None => self.disk.settle(now),
+        }
+    }
+
+    /// The service has stopped: its files are closed, what it wrote stays.
+    pub(super) fn close_files(&self) {
+        match &self.seat {
+            Some(seat) => seat.lease.give_up(),
+            None => self.disk.program_stopped(),
+        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<SimTime> {

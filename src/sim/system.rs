@@ -146,6 +146,12 @@ impl SystemPart {
         self.programs.iter().map(|program| (program.spec.name.as_str(), program.state))
     }
 
+    /// Somebody sets the host up: what is written is on the disk at the first boot.
+    pub(super) fn set_up(&mut self, write: impl FnOnce(&mut Registry)) {
+        write(&mut self.hives.registry);
+        self.hives.flush(SimTime::ZERO);
+    }
+
     pub(super) fn program(&self, name: &str) -> Option<usize> {
         self.programs.iter().position(|program| program.spec.name.eq_ignore_ascii_case(name))
     }

@@ -31,6 +31,7 @@ impl World {
         }
         let system = SystemPart::new(spec, interfaces, name);
         self.hosts[id.0 as usize].system = Some(Box::new(system));
+        self.write_wins_keys(id.0 as usize);
         Ok(())
     }
 

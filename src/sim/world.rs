@@ -131,13 +131,6 @@ impl World {
         let interface = self.net.attach_host(spec.subnet, spec.address, actor)?;
         self.net.set_interface_up(interface, false);
         let timer = sched.new_timer(actor, kind::TIMER);
-        let server = spec.wins.map(|install| {
-            let timers = [kind::CPU, kind::DISK, kind::COMMIT]
-                .map(|payload| sched.new_timer(actor, payload));
-            let chance = RestingStream::new(&format!("host/{}/disk", spec.name));
-            self.wins_streams.insert(id.0, format!("host/{}/wins", spec.name));
-            Box::new(ServerPart::new(install, timers, chance))
-        });
         self.hosts.push(Host {
             life: Life::Off,
             interface,
@@ -149,16 +142,48 @@ impl World {
             boots: 0,
             install: spec.nbt.map(Box::new),
             nbt: None,
-            server,
+            server: None,
             system: None,
             cluster: None,
             parked: VecDeque::new(),
         });
+        if let Some(install) = spec.wins {
+            self.add_server(id, install, &format!("host/{}", spec.name), sched);
+        }
         let subnets = spec.subnet.0 as usize + 1;
         if self.listeners.len() < subnets {
             self.listeners.resize_with(subnets, BTreeMap::new);
         }
         Ok(id)
+    }
+
+    /// Gives a host what servers have. Its streams begin with `path`.
+    pub(super) fn add_server<S: Scheduler>(
+        &mut self,
+        id: HostId,
+        install: WinsInstall,
+        path: &str,
+        sched: &mut S,
+    ) {
+        let timers = [kind::CPU, kind::DISK, kind::COMMIT]
+            .map(|payload| sched.new_timer(ActorId(id.0), payload));
+        let chance = RestingStream::new(&format!("{path}/disk"));
+        self.wins_streams.insert(id.0, format!("{path}/wins"));
+        let host = &mut self.hosts[id.0 as usize];
+        host.server = Some(Box::new(ServerPart::new(install, timers, chance)));
+        self.write_wins_keys(id.0 as usize);
+    }
+
+    /// The registry of a host says what its WINS service was installed with.
+    pub(super) fn write_wins_keys(&mut self, h: usize) {
+        let host = &mut self.hosts[h];
+        if let (Some(server), Some(system)) = (&host.server, &mut host.system) {
+            let settings = super::wins_keys::settings_of(&server.install.config);
+            system.set_up(|registry| {
+                // A new registry has room for it.
+                let _ = settings.write(registry);
+            });
+        }
     }
 
     /// A host.

@@ -1,5 +1,7 @@
 //! A small cluster in a world of its own, built by hand: two nodes or more, two networks, two disks.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use winstorm::base::{ActorId, Event, SimDuration, SimTime, Streams};
@@ -16,7 +18,7 @@ use winstorm::sim::kernel::{self, Kernel};
 use winstorm::sim::shared::{BusParams, SharedDiskSpec, Signature};
 use winstorm::sim::{
     ClusterSpec, Happening, HostId, HostSpec, NbtInstall, ProgramSpec, ProgramWrite, SystemSpec,
-    World,
+    WinsInstall, World,
 };
 
 /// The Cluster Group, and the group with the application.
@@ -136,6 +138,73 @@ pub fn config(profile: ClusterProfile, nodes: u8) -> ClusterConfig {
     }
 }
 
+/// The same with WINS in the place of the application.
+pub fn config_with_wins(profile: ClusterProfile) -> ClusterConfig {
+    let mut config = config(profile, 2);
+    let app = &mut config.resources[APP.0 as usize];
+    app.kind = ResourceKind::Wins {
+        database_path: r"S:\wins\".into(),
+        backup_path: r"S:\wins\backup\".into(),
+    };
+    app.depends_on = vec![APP_DISK, APP_ADDRESS];
+    app.checkpoints = winstorm::registry::services::wins::CHECKPOINT_KEYS.map(Into::into).to_vec();
+    config
+}
+
+/// A WINS server behind a resource.
+pub fn wins() -> WinsInstall {
+    WinsInstall {
+        config: winstorm::wins::WinsConfig {
+            address: Ipv4Addr::new(10, 0, 0, 101),
+            profile: winstorm::wins::WinsProfile::new(winstorm::wins::WinsVersion::W2k, 2),
+            partners: Vec::new(),
+        },
+        first_start: Vec::new(),
+        starts_after: SimDuration::ZERO,
+        cpu: winstorm::sim::cpu::CpuConfig {
+            name_changes_max: 1000,
+            queries_max: 1000,
+            ..Default::default()
+        },
+        disk: DiskParams::default(),
+        tcp: winstorm::net::TcpConfig::W2K,
+        clustered: true,
+    }
+}
+
+/// Four nodes, and so many groups of four resources beside the Cluster Group.
+pub fn large(groups: u16) -> ClusterConfig {
+    let mut config = config(ClusterProfile::w2k(2), 4);
+    config.groups.truncate(1);
+    config.resources.truncate(3);
+    config.disks.truncate(1);
+    for g in 1..=groups {
+        let id = GroupId(g);
+        config.groups.push(GroupConfig {
+            preferred_owners: vec![NodeId((g % 4) as u8 + 1)],
+            ..group(&format!("Group {g}"))
+        });
+        let first = config.resources.len() as u16;
+        let address = ResourceKind::IpAddress {
+            address: Ipv4Addr::new(10, 0, 0, 100 + g as u8),
+            network: NetworkId(0),
+            netbios: true,
+        };
+        let name = ResourceKind::NetworkName { name: format!("VIRTUAL-{g}") };
+        let share = ResourceKind::FileShare { share: "data".into(), path: r"C:\data".into() };
+        let program = ResourceKind::GenericApplication {
+            command_line: format!("app-{g}.exe"),
+            use_network_name: false,
+        };
+        let kinds = [address, name, share, program];
+        for (kind, place) in kinds.into_iter().zip(first..) {
+            let below: Vec<ResourceId> = (first..place).map(ResourceId).collect();
+            config.resources.push(resource(&format!("Resource {place}"), id, kind, &below));
+        }
+    }
+    config
+}
+
 /// What runs behind the resource [`APP`]: counts in the registry.
 pub fn program() -> ProgramSpec {
     let seconds = |s| (SimDuration::from_secs(s), SimDuration::from_secs(s));
@@ -167,10 +236,16 @@ pub fn key() -> KeyPath {
 impl Lab {
     /// A cluster with this set-up, all nodes off. Host 0 is node 1.
     pub fn new(config: ClusterConfig, seed: u64) -> Lab {
+        Lab::with_wins(config, seed, None)
+    }
+
+    /// The same with a WINS server behind its WINS resource, and a client that knows it as its only server.
+    pub fn with_wins(config: ClusterConfig, seed: u64, wins: Option<WinsInstall>) -> Lab {
         let streams = Streams::new(seed);
         let mut kernel = Kernel::new();
         let nodes = config.nodes.len();
         let hosts: Vec<ActorId> = (0..nodes).map(|_| kernel.add_actor()).collect();
+        let client = wins.is_some().then(|| kernel.add_actor());
         let mut net = Network::new(streams);
         let prefix = |third| Prefix::new(Ipv4Addr::new(10, 0, third, 0), 24).expect("a prefix");
         let subnets = [("public", 0), ("interconnect", 1)].map(|(name, third)| {
@@ -211,6 +286,25 @@ impl Lab {
             };
             world.install(id, system, &name).expect("a system");
         }
+        if client.is_some() {
+            let spec = HostSpec {
+                name: "client".into(),
+                subnet: subnets[0],
+                address: Ipv4Addr::new(10, 0, 0, 50),
+                clock: (0, 0),
+                nbt: Some(NbtInstall {
+                    config: Arc::new(NbtConfig {
+                        profile: NbtProfile::w2k(),
+                        node_type: Some(winstorm::wire::name_service::NodeType::P),
+                        scope: Default::default(),
+                    }),
+                    identity: Identity::new("CLIENT", "LAB-DOM", Role::Workstation).expect("names"),
+                    servers: Arc::new([Ipv4Addr::new(10, 0, 0, 101)]),
+                }),
+                wins: None,
+            };
+            world.add_host(spec, &mut kernel).expect("a host");
+        }
         let disks = config.disks.iter().map(|d| SharedDiskSpec::new(Signature(d.signature)));
         let spec = ClusterSpec {
             disks: disks.collect(),
@@ -221,6 +315,7 @@ impl Lab {
             switches: StartSwitches::default(),
             starts_after: (SimDuration::from_secs(1), SimDuration::from_secs(1)),
             restarts_after: Some(SimDuration::from_secs(60)),
+            wins,
         };
         world.add_cluster(spec, bus, &mut kernel);
         Lab { kernel, inner: Inner { world, happened: Vec::new() } }
@@ -228,7 +323,12 @@ impl Lab {
 
     /// The same, with the nodes switched on one after the other, and time to come up.
     pub fn up(config: ClusterConfig, seed: u64) -> Lab {
-        let mut lab = Lab::new(config, seed);
+        Lab::new(config, seed).started()
+    }
+
+    /// Switches everything on.
+    pub fn started(self) -> Lab {
+        let mut lab = self;
         for host in 0..lab.inner.world.hosts().len() as u32 {
             lab.boot(host, SimDuration::from_secs(30 + 60 * u64::from(host)));
         }

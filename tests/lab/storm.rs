@@ -279,5 +279,6 @@ fn install() -> WinsInstall {
         },
         disk: DISK,
         tcp: TcpConfig::W2K,
+        clustered: false,
     }
 }

@@ -238,6 +238,20 @@ impl World {
         if self.cluster_receives(h, packet, sched) {
             return true;
         }
+        let to = *self.net.packet(packet).header.destination.ip();
+        let server = self.hosts[h].server.as_ref();
+        let seat = server.and_then(|server| server.seat.as_ref());
+        // What is for the address of a clustered WINS goes the way of every WINS server's packets.
+        seat.is_none_or(|seat| seat.address != to) && self.address_takes(h, packet, sched)
+    }
+
+    /// A packet for one of the host's cluster addresses goes to the NetBT of that address. Whether it was one.
+    pub(in crate::sim) fn address_takes<S: Scheduler>(
+        &mut self,
+        h: usize,
+        packet: PacketHandle,
+        sched: &mut S,
+    ) -> bool {
         let header = self.net.packet(packet).header;
         let Some(part) = &self.hosts[h].cluster else { return false };
         let address = *header.destination.ip();

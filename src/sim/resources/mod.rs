@@ -14,6 +14,7 @@
 mod address;
 mod name;
 mod service;
+mod wins;
 
 pub(super) use address::AddressCode;
 
@@ -60,6 +61,7 @@ pub(super) enum Code {
         /// Whether its end is seen at once (a process), or by the next poll (a service).
         watched: bool,
     },
+    Wins,
 }
 
 impl Dll {
@@ -76,8 +78,8 @@ impl Dll {
             ResourceKind::PhysicalDisk { .. }
             | ResourceKind::FileShare { .. }
             | ResourceKind::TimeService
-            | ResourceKind::Wins { .. }
             | ResourceKind::Dhcp { .. } => Code::Moment,
+            ResourceKind::Wins { .. } => Code::Wins,
         };
         Dll { phase: Phase::Stopped, call: 0, code }
     }
@@ -128,6 +130,7 @@ impl World {
                     Some(Code::Address(_)) => self.address_probes(h, resource, sched),
                     Some(Code::Name) => self.name_online(h, resource, sched),
                     Some(Code::Program { .. }) => self.service_online(h, resource, sched),
+                    Some(Code::Wins) => self.wins_online(h, resource, sched),
                     None => {}
                 }
             }
@@ -139,6 +142,7 @@ impl World {
                     }
                     Code::Name => self.name_offline(h, resource, sched),
                     Code::Program { .. } => self.service_offline(h, resource, sched),
+                    Code::Wins => self.wins_offline(h, resource, sched),
                 }
             }
             ResourceCall::Terminate => self.end_resource(h, resource, sched),
@@ -223,6 +227,7 @@ impl World {
             Code::Address(_) => self.drop_address(h, resource, sched),
             Code::Name => self.drop_name(h, resource, sched),
             Code::Program { .. } => self.kill_service(h, resource, sched),
+            Code::Wins => self.end_wins(h, sched),
         }
         self.tell(h, What::ResourceRuns { resource, runs: false }, sched);
     }

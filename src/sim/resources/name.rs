@@ -30,8 +30,8 @@ impl World {
         }
     }
 
-    /// The addresses with NetBIOS that a resource depends on and this node has.
-    fn addresses_below(&self, h: usize, resource: ResourceId) -> Vec<ResourceId> {
+    /// A resource and all it depends on.
+    pub(super) fn below(&self, h: usize, resource: ResourceId) -> Vec<ResourceId> {
         let Some(part) = &self.hosts[h].cluster else { return Vec::new() };
         let resources = &part.config.resources;
         let (mut seen, mut next) = (vec![false; resources.len()], vec![resource]);
@@ -43,6 +43,13 @@ impl World {
                 next.extend(&config.depends_on);
             }
         }
+        below
+    }
+
+    /// The addresses with NetBIOS that a resource depends on and this node has.
+    fn addresses_below(&self, h: usize, resource: ResourceId) -> Vec<ResourceId> {
+        let mut below = self.below(h, resource);
+        let Some(part) = &self.hosts[h].cluster else { return Vec::new() };
         let has = |r: &ResourceId| part.attached().any(|(a, _, netbt)| a == *r && netbt.is_some());
         below.retain(has);
         below
