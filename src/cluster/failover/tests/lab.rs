@@ -178,24 +178,16 @@ impl Lab {
     }
 
     fn join(&mut self, id: NodeId) {
-        let gone = |lab: &Lab, id: NodeId| {
-            lab.members
-                .iter()
-                .any(|m| m != id && lab.nodes[&m].up && lab.nodes[&m].failover.members.contains(id))
-        };
+        // A join waits for a regroup that is going on.
+        let unsettled = self
+            .members
+            .iter()
+            .any(|m| self.is_member(m) && !self.members.covers(self.nodes[&m].failover.members));
         if self.members.is_empty() {
-            if self
-                .nodes
-                .iter()
-                .any(|(&other, node)| other != id && node.up && self.members.contains(other))
-            {
-                return self.later_by(id, SimDuration::from_secs(1), Happening::Join);
-            }
             return self.form(id);
         }
         let sponsor = self.members.iter().find(|&m| m != id && self.is_member(m));
-        let Some(sponsor) = sponsor.filter(|_| !self.members.contains(id) && !gone(self, id))
-        else {
+        let Some(sponsor) = sponsor.filter(|_| !self.members.contains(id) && !unsettled) else {
             return self.later_by(id, SimDuration::from_secs(1), Happening::Join);
         };
         while self.nodes[&sponsor].applied < self.order.len() {
