@@ -235,7 +235,7 @@ impl Lab {
     pub fn alive(&self) -> NodeSet {
         let alive = |node: &&LabNode| node.up && !node.membership.members().is_empty();
         let numbered = (1u8..).map(NodeId).zip(&self.nodes);
-        numbered.filter(|(_, node)| alive(&node)).map(|(node, _)| node).collect()
+        numbered.filter(|(_, node)| alive(node)).map(|(node, _)| node).collect()
     }
 
     /// Cuts one direction on a network.

@@ -133,8 +133,8 @@ fn channels_alone_keep_their_promise() {
                     got[to] += 1;
                 }
             }
-            for from in 0..2 {
-                ends[from].poll(time, &profile, |segment| {
+            for (from, end) in ends.iter_mut().enumerate() {
+                end.poll(time, &profile, |segment| {
                     for _ in 0..=u64::from(chance.below(10) == 0) {
                         order += 1;
                         if chance.below(1000) >= loss {
