@@ -1057,7 +1057,7 @@ error: unknown key `heartbeet`
   case.toml:10:1
    10 | heartbeet = "1s"
       | ^^^^^^^^^ did you mean `heartbeat`?
-  a cluster takes: checkpoint_save_delay, checkpoint_save_on_failure, clusters_wins_and_dhcp, computer, detects_link_failure, disk, force_quorum, group, heartbeat, hive_checkpoint_interval, interface_lost_after, is_alive, looks_alive, networks, node_lost_after, nodes, ...
+  a cluster takes: detects_link_failure, disk, empty_quorum_is_new, failover_threshold_takes_group_offline, false_checkpoint_report, force_quorum, full_log_drops_change, group, heartbeat, hive_checkpoint_interval, interface_lost_after, is_alive, isolated_owner_yields, join_probe, join_timeout, join_tries, ...
 error: the shortest arbitration is longer than the longest
   case.toml:11:19
    11 | arbitration_min = "30s"

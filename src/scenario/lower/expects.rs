@@ -226,6 +226,7 @@ impl Build<'_> {
                 let target = inner.get("name").and_then(|n| self.lookup_target(n));
                 let address = inner.get("address").and_then(|n| self.address_of(n)).map(|(a, _)| a);
                 let (hosts, target) = (self.askers(inner), target?);
+                let address = address.or_else(|| self.virtual_address_of(&target.name));
                 if let (None, None, Some(node)) = (target.host, address, inner.get("name")) {
                     let mistake = Mistake::new(node.span, "this is no host's name");
                     self.out.add(mistake.hint("add the `address` it must resolve to"));

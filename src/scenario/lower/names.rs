@@ -207,6 +207,9 @@ impl Build<'_> {
                 }
             };
         }
+        if let Some(name) = self.virtual_name(text) {
+            return vec![LookupTarget { name, host: None }];
+        }
         let known = self.hosts_by_name.contains_key(text);
         if !known
             && !text.contains(['*', '{', ' '])

@@ -2,7 +2,7 @@
 
 use super::Draft;
 use crate::base::SimDuration;
-use crate::cluster::{BadLog, ClusterProfile, ClusterVersion};
+use crate::cluster::{BadLog, ClusterProfile, ClusterVersion, Survival};
 use crate::scenario::diagnose::Mistake;
 use crate::scenario::document::{Node, Value};
 use crate::scenario::language::CLUSTER_PARAMETERS;
@@ -171,8 +171,13 @@ fn set(profile: &mut ClusterProfile, key: &str, node: &Node) -> bool {
         }
         "hive_checkpoint_interval" => profile.hive_checkpoint_interval = time,
         "checkpoint_checksum" => profile.checkpoint_checksum = on,
-        "bad_log" => {
-            profile.bad_log = if text == Some("refuse") { BadLog::Refuse } else { BadLog::Rebuild };
+        "bad_log" => profile.bad_log = bad_log(text),
+        "bad_checkpoint" => profile.bad_checkpoint = bad_log(text),
+        "survival" => {
+            profile.survival = match text {
+                Some("previous-majority") => Survival::PreviousMajority,
+                _ => Survival::QuorumOwner,
+            }
         }
         "looks_alive" => profile.looks_alive = time,
         "is_alive" => profile.is_alive = time,
@@ -188,7 +193,51 @@ fn set(profile: &mut ClusterProfile, key: &str, node: &Node) -> bool {
         "checkpoint_save_on_failure" => profile.checkpoint_save_on_failure = on,
         "clusters_wins_and_dhcp" => profile.clusters_wins_and_dhcp = on,
         "detects_link_failure" => profile.detects_link_failure = on,
+        "regroup_silence" => profile.regroup_silence = time,
+        "join_probe" => profile.join_probe = time,
+        "join_wait" => profile.join_wait = time,
+        "join_timeout" => profile.join_timeout = time,
+        "join_tries" => profile.join_tries = count,
+        "sponsor_keeps_token" => profile.sponsor_keeps_token = on,
+        "stale_sponsor" => profile.stale_sponsor = on,
+        "rpc_retransmit" => profile.rpc_retransmit = time,
+        "rpc_retransmit_max" => profile.rpc_retransmit_max = time,
+        "rpc_ack_delay" => profile.rpc_ack_delay = time,
+        "challenger_minds_resets" => profile.challenger_minds_resets = on,
+        "data_disk_wait" => profile.data_disk_wait = time,
+        "loser_breaks_reservation" => profile.loser_breaks_reservation = on,
+        "booting_node_takes_quorum" => profile.booting_node_takes_quorum = on,
+        "late_renewal_is_loss" => profile.late_renewal_is_loss = on,
+        "reset_for_each_disk" => profile.reset_for_each_disk = on,
+        "trusts_announced_shutdown" => profile.trusts_announced_shutdown = on,
+        "isolated_owner_yields" => profile.isolated_owner_yields = on,
+        "empty_quorum_is_new" => profile.empty_quorum_is_new = on,
+        "log_always_wins" => profile.log_always_wins = on,
+        "quorum_files_atomic" => profile.quorum_files_atomic = on,
+        "checkpoint_at_every_node_down" => profile.checkpoint_at_every_node_down = on,
+        "checkpoint_at_shutdown" => profile.checkpoint_at_shutdown = on,
+        "shutdown_checkpoint_unchecked" => profile.shutdown_checkpoint_unchecked = on,
+        "full_log_drops_change" => profile.full_log_drops_change = on,
+        "false_checkpoint_report" => profile.false_checkpoint_report = on,
+        "database_flush" => profile.database_flush = time,
+        "database_atomic" => profile.database_atomic = on,
+        "service_kill" => profile.service_kill = time,
+        "resources_max_enforced" => profile.resources_max_enforced = on,
+        "threshold_counts_failures" => profile.threshold_counts_failures = on,
+        "failover_threshold_takes_group_offline" => {
+            profile.failover_threshold_takes_group_offline = on
+        }
+        "preferred_list_wraps" => profile.preferred_list_wraps = on,
+        "random_owner_on_node_failure" => profile.random_owner_on_node_failure = on,
+        "moving_error" => profile.moving_error = count,
+        "monitor_death_silent" => profile.monitor_death_silent = on,
+        "checkpoint_checked" => profile.checkpoint_checked = on,
         _ => return false,
     }
     true
+}
+
+/// What a damaged file leads to.
+fn bad_log(text: Option<&str>) -> BadLog {
+    if text == Some("refuse") { BadLog::Refuse } else { BadLog::Rebuild }
 }

@@ -4,13 +4,17 @@
 //! front: `files/disk`, `mars/files/disk`.
 
 use super::CLUSTER_GROUP;
-use crate::cluster::{DiskId, GroupId, NetworkId, NodeId, ResourceId};
+use crate::cluster::{
+    DiskId, GroupId, NetworkId, NodeId, ResourceConfig, ResourceId, ResourceKind,
+};
 use crate::scenario::cluster::{ClusterPlan, ClusterRef};
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Node, Span};
 use crate::scenario::lower::Build;
 use crate::scenario::plan::HostRef;
 use crate::scenario::story::{Choose, HostTarget};
+use crate::wire::{NetbiosName, Suffix};
+use std::net::Ipv4Addr;
 
 /// Names listed in a message; of more, only as many as these are shown.
 const LISTED: usize = 24;
@@ -179,6 +183,31 @@ impl Build<'_> {
             cluster = Some(own);
         }
         cluster
+    }
+
+    /// The name of a Network Name resource that a text gives without its suffix.
+    pub(in crate::scenario::lower) fn virtual_name(&self, text: &str) -> Option<NetbiosName> {
+        let name = NetbiosName::new(&text.to_uppercase(), Suffix::SERVER).ok()?;
+        self.virtual_address_of(&name).map(|_| name)
+    }
+
+    /// The address that goes with a virtual name: that of the first IP Address its resource depends on.
+    pub(in crate::scenario::lower) fn virtual_address_of(
+        &self,
+        name: &NetbiosName,
+    ) -> Option<Ipv4Addr> {
+        let base = String::from_utf8_lossy(name.base());
+        self.plan.clusters.iter().find_map(|cluster| {
+            let resources = &cluster.config.resources;
+            let is = |r: &&ResourceConfig| {
+                matches!(&r.kind, ResourceKind::NetworkName { name } if *name == base)
+            };
+            let depends_on = &resources.iter().find(is)?.depends_on;
+            depends_on.iter().find_map(|id| match resources[usize::from(id.0)].kind {
+                ResourceKind::IpAddress { address, .. } => Some(address),
+                _ => None,
+            })
+        })
     }
 
     /// Whoever owns something at that moment: `quorum-owner`, `owner-of files`, `both-nodes`, and with
