@@ -138,12 +138,12 @@ impl Files {
                     (request.asked, request.rest) = (None, Some(step.now.time + RETRY));
                 }
             }
-            Some(Message::Answer(number, result)) => {
-                if self.mine.get(&number).is_some_and(|r| r.asked == Some(from)) {
-                    self.finish(number, result, step);
-                }
+            Some(Message::Answer(number, result))
+                if self.mine.get(&number).is_some_and(|r| r.asked == Some(from)) =>
+            {
+                self.finish(number, result, step);
             }
-            None => {}
+            Some(Message::Answer(..)) | None => {}
         }
     }
 
