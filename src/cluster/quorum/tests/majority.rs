@@ -121,3 +121,20 @@ fn another_coordinator_goes_on() {
     assert_eq!(three.form(0, SWITCHES), Ok(()));
     assert_eq!(three.state(0), Some(1), "the checkpoint of the new coordinator");
 }
+
+/// Another host is away each time: the newest of a majority is read, whatever the others kept.
+#[test]
+fn hosts_come_and_go_and_the_newest_replica_is_read() {
+    let mut three = cluster(3, 1);
+    for round in 0..9 {
+        let (former, away) = ([0, 1, 2][round % 3], [2, 0, 1][round % 3]);
+        three.lab.unreachable = vec![away];
+        assert_eq!(three.form(former, SWITCHES), Ok(()), "round {round}");
+        assert_eq!(three.state(former), Some(three.must), "round {round}");
+        // The first coordinator writes far more than those after it.
+        for _ in 0..if round == 0 { 30 } else { 2 } {
+            three.commit(20).expect("two of three are there");
+        }
+        three.lab.blackout();
+    }
+}

@@ -412,6 +412,24 @@ fn a_missing_or_damaged_checkpoint_has_the_documented_end() {
     }
 }
 
+/// KB 257905: a checkpoint of another time than the log's, restored from a backup, is none.
+#[test]
+fn a_checkpoint_of_another_time_is_found_out() {
+    let form = |profile: ClusterProfile| {
+        let mut cluster = ten_changes(profile);
+        let name = chk(&cluster);
+        let other = {
+            let mut d = Database::initial(&cluster.lab.config);
+            d.sequence = 5;
+            d.save()
+        };
+        cluster.lab.files.insert(name, other);
+        cluster.form(1, SWITCHES)
+    };
+    assert_eq!(form(ClusterProfile::w2k(4)), Err(1067));
+    assert_eq!(form(ClusterProfile::nt40(4)), Ok(()), "nobody looks before SP5");
+}
+
 /// Q216064: before the checksum a damaged checkpoint destroys the node's own copy, then the other node's.
 #[test]
 fn a_damaged_checkpoint_before_sp5_is_loaded_blindly() {
@@ -571,4 +589,55 @@ fn checkpoints_are_numbered_in_hexadecimal_and_one_is_kept() {
     assert!((10..60).contains(&number), "{names:?}");
     assert_eq!(log::checkpoint_name(0xBC1).to_ascii_lowercase(), r"mscs\chkbc1.tmp");
     assert_eq!(log::checkpoint_number(r"MSCS\chkBC1.tmp"), Some(0xBC1));
+}
+
+/// Logged, or passed because every node was up, but not yet applied when a node goes down: the checkpoint does
+/// not hold the change, so the new log must.
+#[test]
+fn a_change_on_its_way_survives_a_checkpoint() {
+    for all_up in [true, false] {
+        let mut cluster = Cluster::formed(3, ClusterProfile::w2k(4), 3).expect("it forms");
+        assert!(cluster.join(1) && (!all_up || cluster.join(2)));
+        let sequence = cluster.sequence + 1;
+        let changes = change(1, 20);
+        cluster.lab.act(0, |it, step| it.quorum.log(sequence, &changes, &it.database, step));
+        let logged = |n: &Notice| *n == Notice::Logged { sequence, ok: true };
+        assert!(cluster.lab.wait(0, SimDuration::from_secs(1), logged).is_some());
+        // A checkpoint comes in between: a node goes down, or the time has come.
+        if all_up {
+            assert!(cluster.lose(2));
+        } else {
+            cluster.lab.run(SimDuration::from_hours(5));
+        }
+        let mut next = cluster.lab.nodes[0].database.clone();
+        next.apply(&changes).expect("it sets a value");
+        cluster.states.push(next.digest());
+        cluster.lab.blackout();
+        assert_eq!(cluster.form(1, SWITCHES), Ok(()));
+        assert_eq!(cluster.state(1), Some(1), "{all_up}");
+    }
+}
+
+/// The owner dies alone, in the middle of an append; or with a change logged that nobody else has.
+#[test]
+fn what_a_dead_owner_left_half_done_is_undone() {
+    for torn in [true, false] {
+        let mut cluster = Cluster::formed(3, ClusterProfile::w2k(4), 3).expect("it forms");
+        assert!(cluster.join(1));
+        cluster.commit(20).expect("there is room");
+        assert!(cluster.lose_owner(!torn) && cluster.owner == 1);
+        assert_eq!(cluster.state(1), Some(1));
+        if torn {
+            // Again, with bytes of a record that was not finished.
+            assert!(cluster.join(2));
+            let log = cluster.lab.files.get_mut(&journal::LOG.to_ascii_lowercase());
+            log.expect("there is a log").extend_from_slice(&[0x5C, 0xA5, 1, 200, 0, 0, 0, 9]);
+            assert!(cluster.lose_owner(false) && cluster.owner == 2);
+            cluster.commit(20).expect("there is room");
+        }
+        cluster.lab.blackout();
+        assert_eq!(cluster.form(0, SWITCHES), Ok(()));
+        let found = cluster.lab.nodes[0].database.digest();
+        assert_eq!(Some(&found), cluster.states.last(), "torn: {torn}");
+    }
 }
