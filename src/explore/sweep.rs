@@ -48,7 +48,7 @@ pub fn sweep(
 ) -> Result<Sweep, SweepError> {
     let mut sweep = empty(plan, options)?;
     let count = sweep.planned();
-    let seeds = options.seeds.end() - options.seeds.start() + 1;
+    let seeds = (options.seeds.end() - options.seeds.start()).saturating_add(1);
     let (first, step) = options.shard.map_or((0, 1), |(i, n)| (u64::from(i) - 1, u64::from(n)));
     let job_of = |job: u64| {
         let job = first + job * step;
@@ -90,7 +90,10 @@ fn empty(plan: &SweepPlan, options: &SweepOptions<'_>) -> Result<Sweep, SweepErr
             }
         }
         let values = choice.iter().zip(&plan.plan.vary);
+        let alternatives = values.clone().map(|(&i, axis)| &axis.values[i]);
+        let named = alternatives.filter(|value| value.pick.starts_with("vary."));
         combinations.push(Combination {
+            changes: named.flat_map(|value| value.changes.iter().cloned()).collect(),
             scenario: options.scenario.to_string(),
             values: values.map(|(&i, axis)| axis.values[i].name.clone()).collect(),
             overrides: [options.overrides, &plan.picks(index)].concat(),

@@ -49,6 +49,8 @@ pub struct Combination {
     pub values: Vec<String>,
     /// Everything that is set, as `path=value`.
     pub overrides: Vec<String>,
+    /// What named alternatives among that set and remove, in words.
+    pub changes: Vec<String>,
     /// How long a run is.
     pub duration: SimDuration,
     /// When which fault was, if it was the same in all runs.
@@ -253,9 +255,14 @@ impl Sweep {
         &self.rows[from..until]
     }
 
-    /// Fail if a run failed, else not judged if one was not, else pass.
+    /// Fail if a run failed; else pass, unless no run could be judged: the table says how many could not.
     pub fn verdict(&self) -> Verdict {
-        self.rows.iter().map(|r| r.verdict).max().unwrap_or(Verdict::NotJudged)
+        let any = |verdict| self.rows.iter().any(|r| r.verdict == verdict);
+        match (any(Verdict::Fail), any(Verdict::Pass)) {
+            (true, _) => Verdict::Fail,
+            (false, true) => Verdict::Pass,
+            (false, false) => Verdict::NotJudged,
+        }
     }
 
     /// Whether the program failed in a run.
@@ -394,7 +401,7 @@ fn held(points: &[(f64, f64)], at: f64) -> f32 {
 fn windows(points: &[(f64, f64)], at: impl Fn(usize) -> f64) -> Vec<f32> {
     let mut gaps: Vec<f64> = points.windows(2).map(|w| w[1].0 - w[0].0).collect();
     gaps.sort_by(f64::total_cmp);
-    let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(f64::INFINITY);
+    let usual = gaps.get(gaps.len().saturating_sub(1) / 2).copied().unwrap_or(f64::INFINITY);
     (0..=CELLS)
         .map(|i| match points.get(points.partition_point(|p| p.0 < at(i))) {
             Some(&(end, value)) if end - at(i) <= usual * 1.000_001 => value as f32,
@@ -413,6 +420,7 @@ pub(super) mod tests {
             scenario: "a.toml".into(),
             values: vec![value.into()],
             overrides: vec![format!("vary.design={value}")],
+            changes: vec!["without host.a".into()],
             duration: SimDuration::from_secs(240),
             faults: Faults::Unknown,
         }
@@ -459,6 +467,11 @@ pub(super) mod tests {
         assert_eq!([a.planned(), b.planned(), c.planned()], [7, 7, 6]);
         let merged = Sweep::merge(vec![c, a, b.clone()]).unwrap();
         assert_eq!(merged, whole);
+        for row in &whole.rows {
+            let named = |id: u32| whole.measures[id as usize].0.as_str();
+            let time = row.figures.iter().find(|(id, _)| named(*id) == "time");
+            assert_eq!(time.map(|(_, f)| f.max), Some(row.seed as f64), "each under its name");
+        }
         assert!(Sweep::merge(vec![b.clone(), b]).is_err(), "a part twice");
     }
 

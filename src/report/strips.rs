@@ -132,9 +132,9 @@ fn dots(out: &mut Vec<Shape>, axis: &Axis, line: &Line, index: usize, (middle, s
     let column = |v: f64| (axis.x(v) / (2.0 * RADIUS)).round();
     for heap in shown.chunk_by(|a, b| column(*a) == column(*b)) {
         let step = (2.0 * RADIUS).min(2.0 * room / heap.len() as f64);
-        for (i, value) in heap.iter().enumerate() {
+        let x = heap.iter().map(|v| axis.x(*v)).sum::<f64>() / heap.len() as f64;
+        for i in 0..heap.len() {
             let y = middle + (i as f64 - (heap.len() - 1) as f64 / 2.0) * step;
-            let x = if heap.len() > 1 { column(*value) * 2.0 * RADIUS } else { axis.x(*value) };
             out.push(Shape::Dot { at: (x, y), radius: RADIUS, colour: ink, alpha: 0.55 });
         }
     }

@@ -70,7 +70,8 @@ fn strip(sweep: &Sweep, subject: &Subject) -> Chart {
             None => "never measured".to_string(),
             Some(s) => {
                 let [median, worst] = [s.median, s.worst].map(|v| value(v, &subject.unit));
-                format!("median {median}, worst {worst}")
+                let end = if subject.more_is_better { "lowest" } else { "highest" };
+                format!("median {median}, {end} {worst}")
             }
         };
         chart.lines.push(line);

@@ -43,6 +43,7 @@ pub struct Tried {
     scenario: String,
     values: Vec<String>,
     overrides: Vec<String>,
+    changes: Vec<String>,
     duration_ns: u64,
     faults: Known,
 }
@@ -227,6 +228,7 @@ impl Tried {
             scenario: c.scenario.clone(),
             values: c.values.clone(),
             overrides: c.overrides.clone(),
+            changes: c.changes.clone(),
             duration_ns: c.duration.nanos(),
             faults: match &c.faults {
                 Faults::Unknown => Known::Word("no run".into()),
@@ -246,6 +248,7 @@ impl Tried {
             scenario: self.scenario,
             values: self.values,
             overrides: self.overrides,
+            changes: self.changes,
             duration: SimDuration(self.duration_ns),
             faults: match self.faults {
                 Known::Word(word) if word == "no run" => Faults::Unknown,

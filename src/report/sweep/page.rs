@@ -7,7 +7,7 @@ use super::json::tally;
 use super::stats::{Subject, subjects};
 use super::tables::failed_in;
 use crate::measure::Verdict;
-use crate::measure::sweep::Sweep;
+use crate::measure::sweep::{Combination, Sweep};
 use crate::report::Chart;
 use crate::report::format::{escape, grouped, value};
 use crate::report::page::{class, open};
@@ -108,10 +108,19 @@ fn settings(out: &mut String, sweep: &Sweep) {
         cell(out, "n", &grouped(passed));
         cell(out, if failed > 0 { "n fail" } else { "n" }, &grouped(failed));
         cell(out, "n", &grouped(not_judged));
-        cell(out, "soft", &combination.overrides.join(" · "));
+        cell(out, "soft", &what_is_set(combination));
         out.push_str("</tr>\n");
     }
     out.push_str("</table></div>\n");
+}
+
+/// What is set, with what an alternative's name stands for.
+fn what_is_set(combination: &Combination) -> String {
+    let set = combination.overrides.join(" · ");
+    match combination.changes.is_empty() {
+        true => set,
+        false => format!("{set}: {}", combination.changes.join("; ")),
+    }
 }
 
 fn failures(out: &mut String, sweep: &Sweep) {
@@ -147,10 +156,12 @@ fn failures(out: &mut String, sweep: &Sweep) {
 /// than the first setting on the same seed.
 fn comparison(out: &mut String, sweep: &Sweep) {
     let compared = sweep.combinations.len() > 1;
-    out.push_str(if compared {
-        "<h2>Compared on the same seeds</h2>\n"
-    } else {
-        "<h2>Measures</h2>\n"
+    out.push_str(match compared {
+        true => {
+            "<h2>Compared on the same seeds</h2>\n<p class=\"soft\">Less is better, but of what a name \
+             calls success, prompt or registered.</p>\n"
+        }
+        false => "<h2>Measures</h2>\n",
     });
     let mut columns = vec!["measure", "setting", "#runs", "#median", "#10 %", "#90 %", "#worst"];
     if compared {
@@ -159,10 +170,21 @@ fn comparison(out: &mut String, sweep: &Sweep) {
         columns.remove(1);
     }
     head(out, &columns);
-    for subject in subjects(sweep) {
-        subject_rows(out, sweep, &subject, compared);
+    let (constant, differing): (Vec<Subject>, Vec<Subject>) =
+        subjects(sweep).into_iter().partition(|s| s.is_constant(sweep));
+    for subject in &differing {
+        subject_rows(out, sweep, subject, compared);
     }
     out.push_str("</table></div>\n");
+    let figure = |s: &Subject| {
+        let spread = (0..sweep.combinations.len()).find_map(|c| s.spread(sweep, c))?;
+        Some(format!("{} {}", s.name, value(spread.median, &s.unit)))
+    };
+    let same: Vec<String> = constant.iter().filter_map(figure).collect();
+    if !same.is_empty() {
+        let same = escape(&same.join(" · "));
+        let _ = writeln!(out, "<p class=\"soft\">The same wherever it was measured: {same}</p>");
+    }
 }
 
 fn subject_rows(out: &mut String, sweep: &Sweep, subject: &Subject, compared: bool) {
@@ -187,6 +209,7 @@ fn subject_rows(out: &mut String, sweep: &Sweep, subject: &Subject, compared: bo
         if compared {
             let text = match (c, subject.against(sweep, 0, c)) {
                 (0, _) | (_, (_, _, 0)) => String::new(),
+                (_, (0, 0, both)) => format!("the same on {both}"),
                 (_, (better, worse, both)) => format!("{better} / {worse} of {both}"),
             };
             cell(out, "n", &text);

@@ -191,6 +191,7 @@ fn whole_run(result: &RunResult) -> Sweep {
         scenario: result.scenario.clone(),
         values: Vec::new(),
         overrides: result.overrides.clone(),
+        changes: Vec::new(),
         duration: result.sim_time,
         faults: Faults::Unknown,
     };
