@@ -43,7 +43,8 @@ impl OutputError {
 /// Draws everything and writes it into `dir`, which is created if missing; returns the paths written.
 ///
 /// The folder gets `summary.json`, `report.html`, `timeline.txt`, `measures.parquet`, `run.json` and
-/// `series.csv` (what `winstorm chart` compares) and, for each chart, `charts/NAME.svg` and `charts/NAME.png`. `wall_s` is how many seconds the run took.
+/// `series.csv` (what `winstorm chart` compares) and, for each chart, `charts/NAME.svg` and
+/// `charts/NAME.png`. `wall_s` is how many seconds the run took.
 ///
 /// # Errors
 /// [`OutputError`] for the first thing that failed; no file is damaged or half-written then.

@@ -1,8 +1,8 @@
 //! A chart of strips: for each setting the values of its runs as dots along one axis, with the median as a
 //! line, the tenth to the ninetieth percentile as a bar, and the figures beside it.
 //!
-//! Up to a hundred values each get a dot; more are shown as a hundred dots, each for one per cent of them, and
-//! the extremes. Dots at the same place are stacked, so that a heap reads as a heap.
+//! Up to a hundred values each get a dot; more are shown as a hundred dots, each for one per cent of them,
+//! and the extremes. Dots at the same place are stacked, so that a heap reads as a heap.
 
 use super::canvas::{Anchor, Shape, text_width};
 use super::chart::{Chart, Line, SIZE};
