@@ -109,24 +109,37 @@ pub(super) fn value(max: f64, unit: &str, whole: bool) -> (f64, Vec<Tick>) {
 /// The ends of an axis that holds `min` to `max`, and its marks: from zero, unless the values lie close
 /// together far from it.
 pub(super) fn span(min: f64, max: f64, unit: &str, whole: bool) -> (f64, f64, Vec<Tick>) {
-    if min <= 0.0 || max - min >= max * 0.3 || !max.is_finite() {
-        let (top, ticks) = value(if unit == "%" { max.max(20.0) } else { max }, unit, whole);
-        return (0.0, top, ticks);
+    if min > 0.0 && max - min < max * 0.3 && max.is_finite() {
+        let near = near(min, max, unit, whole);
+        let distinct: std::collections::BTreeSet<&str> =
+            near.2.iter().map(|(_, label)| label.as_str()).collect();
+        // Marks that read the same would mislead: so close together nothing differs that matters.
+        if distinct.len() == near.2.len() {
+            return near;
+        }
     }
-    let room = ((max - min) * 1.1).max(max * 1e-4);
+    let (top, ticks) = value(if unit == "%" { max.max(20.0) } else { max }, unit, whole);
+    (0.0, top, ticks)
+}
+
+/// An axis that shows little more than the values.
+fn near(min: f64, max: f64, unit: &str, whole: bool) -> (f64, f64, Vec<Tick>) {
+    let room = if max > min { (max - min) * 1.1 } else { max * 0.1 };
     let scale = seconds_per(unit);
     let step = match scale {
         Some(scale) => time_step(room * scale / 5.0) / scale,
         None if whole => round_up(room / 5.0).max(1.0),
         None => round_up(room / 5.0),
     };
-    let low = ((min / step + 1e-6).floor() * step).max(0.0);
+    let mut low = ((min / step + 1e-6).floor() * step).max(0.0);
     let mut high = (max / step - 1e-6).ceil() * step;
-    if high - low < step * 1.5 {
-        high += step;
-    }
     if unit == "%" && max <= 100.0 {
         high = high.min(100.0);
+    } else if high - low < step * 1.5 {
+        high += step;
+    }
+    if high - low < step * 1.5 {
+        low = (low - step).max(0.0);
     }
     let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
     let label = |v: f64| match scale {
