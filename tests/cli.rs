@@ -352,6 +352,7 @@ fn the_output_folder_gets_well_formed_files() {
                 assert_eq!(summary["digest"], printed["digest"]);
                 assert_eq!(summary["measures"], printed["measures"]);
             }
+            "csv" => assert!(as_text().starts_with("combination,seed,chart,"), "{name}"),
             "jsonl" => {
                 let lines: Vec<Value> = as_text()
                     .lines()

