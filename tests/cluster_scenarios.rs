@@ -1,0 +1,37 @@
+//! Clusters in scenarios: a file with a cluster runs, is judged, and runs the same way twice.
+
+use std::path::Path;
+use std::sync::Arc;
+use winstorm::explore::{RunOptions, run};
+use winstorm::measure::{RunResult, Verdict};
+use winstorm::scenario::load_file;
+
+fn run_file(overrides: &[String]) -> RunResult {
+    let plan = load_file(Path::new("scenarios/cluster/failover.toml"), overrides)
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    run("failover.toml", &Arc::new(plan), RunOptions::default()).expect("it holds together")
+}
+
+#[test]
+fn a_cluster_survives_a_power_cut_and_is_measured() {
+    let result = run_file(&[]);
+    let story = result.notable.iter().map(|n| format!("{} {} {}\n", n.at, n.who, n.what));
+    let story: String = story.collect();
+    for expectation in &result.expectations {
+        assert_eq!(expectation.verdict, Verdict::Pass, "{expectation:?}\n{story}");
+    }
+    let measure = |name: &str| {
+        let found = result.measures.iter().find(|m| m.name == name);
+        found.unwrap_or_else(|| panic!("{name} is not measured")).clone()
+    };
+    assert!(measure("cluster.downtime").n >= 2, "{story}");
+    assert!(measure("cluster.detect").max > 5.0);
+    assert!(measure("cluster.checkpoint_saves").max > 100.0);
+    assert_eq!(measure("cluster.breaches").max, 0.0);
+    assert!(result.series.iter().any(|series| series.chart == "owners-mars"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_cluster_twice() {
+    assert_eq!(run_file(&[]).digest, run_file(&[]).digest);
+}
