@@ -396,7 +396,6 @@ impl ClusterNode {
             Notice::Arbitrate => {
                 let (members, disks) = (parts.membership.members(), &mut parts.disks);
                 parts.quorum.arbitrate(members, disks, step!(self, now, out));
-                out.push(ClusterOutput::Observe(Observation::ArbitrationBegan));
             }
             Notice::MembersChanged { members, left, quorum_owner } => {
                 self.members_changed(members, left, quorum_owner, now, out);
@@ -529,13 +528,11 @@ impl ClusterNode {
             return self.formed(sequence, &hive, now, out);
         }
         self.phase = Phase::Arbitrating;
-        out.push(ClusterOutput::Observe(Observation::ArbitrationBegan));
         let disks = &mut self.parts.disks;
         self.parts.quorum.arbitrate(NodeSet::only(self.me), disks, step!(self, now, out));
     }
 
     fn arbitrated(&mut self, won: bool, now: Now, out: &mut Outbox<ClusterOutput>) {
-        out.push(ClusterOutput::Observe(Observation::ArbitrationEnded { won }));
         let parts = &mut self.parts;
         match self.phase {
             Phase::Arbitrating if won => {

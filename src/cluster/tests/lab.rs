@@ -64,6 +64,8 @@ pub struct Disk {
     mounted: Option<usize>,
     pub files: BTreeMap<String, Vec<u8>>,
     pub full: bool,
+    /// Hosts whose next undisturbed reservation is told of a reset by somebody else.
+    disturbed: BTreeSet<usize>,
 }
 
 pub struct Lab {
@@ -400,12 +402,18 @@ impl Lab {
     fn scsi(&mut self, host: usize, disk: DiskId, command: ScsiCommand) -> ScsiResult {
         if command == ScsiCommand::Reset {
             self.bus_reset();
+            for disk in &mut self.disks {
+                disk.disturbed = (0..self.hosts.len()).filter(|&other| other != host).collect();
+            }
             return ScsiResult::Done;
         }
         let disk = &mut self.disks[disk.0 as usize];
         let mine = disk.holder == Some(host);
         match command {
-            ScsiCommand::Reserve if disk.holder.is_none() || mine => {
+            ScsiCommand::ReserveUndisturbed if disk.disturbed.remove(&host) => {
+                ScsiResult::Disturbed
+            }
+            ScsiCommand::Reserve | ScsiCommand::ReserveUndisturbed if disk.holder.is_none() || mine => {
                 disk.holder = Some(host);
                 ScsiResult::Done
             }
