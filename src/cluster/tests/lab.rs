@@ -194,7 +194,7 @@ impl Lab {
             running: BTreeSet::new(),
             waiting: Vec::new(),
         };
-        Lab {
+        let mut lab = Lab {
             now: SimTime::ZERO,
             hosts: (0..config.nodes.len()).map(host).collect(),
             disks: config.disks.iter().map(|_| Disk::default()).collect(),
@@ -212,7 +212,14 @@ impl Lab {
             values: 0,
             requests: 0,
             config,
+        };
+        // The service is installed on every node.
+        for resource in lab.config.clone().resources.iter() {
+            for key in &resource.checkpoints {
+                (0..lab.hosts.len()).for_each(|host| lab.set(host, key, 0));
+            }
         }
+        lab
     }
 
     fn later(&mut self, after: SimDuration, host: usize, what: Later) {
@@ -618,8 +625,9 @@ impl Lab {
             }
             RegistryAction::Watch(key) => {
                 h.watches.retain(|_, other| *other != ticket);
-                let watch = h.registry.watch(key, true, WatchFilter::ALL).expect("a watch");
-                h.watches.insert(watch, ticket);
+                if let Ok(watch) = h.registry.watch(key, true, WatchFilter::ALL) {
+                    h.watches.insert(watch, ticket);
+                }
             }
             RegistryAction::Unwatch => h.watches.retain(|_, other| *other != ticket),
             RegistryAction::ClusterHive(_) | RegistryAction::LoadClusterHive(_) => {}

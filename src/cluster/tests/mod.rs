@@ -25,3 +25,97 @@ fn a_cluster_forms_and_the_others_join() {
         assert_eq!(lab.is_whole(), Ok(()), "{nodes} nodes");
     }
 }
+
+#[test]
+fn a_crash_moves_every_group_to_a_survivor() {
+    for nodes in 2..=4 {
+        for victim in 0..nodes {
+            let mut lab = running(nodes, 2, ClusterProfile::w2k(4), victim as u64);
+            lab.crash(victim);
+            lab.run_for(secs(60));
+            assert_eq!(lab.is_whole(), Ok(()), "node {victim} of {nodes}");
+            lab.boot(victim);
+            lab.run_for(secs(60));
+            assert_eq!(lab.is_whole(), Ok(()), "node {victim} of {nodes} is back");
+            assert_eq!(lab.violations, Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn an_orderly_stop_moves_every_group_to_a_survivor() {
+    for nodes in 2..=4 {
+        for victim in 0..nodes {
+            let mut lab = running(nodes, 2, ClusterProfile::w2k(4), victim as u64);
+            lab.stop_service(victim, false);
+            lab.run_for(secs(60));
+            assert!(!lab.hosts[victim].node.runs(), "node {victim} of {nodes}");
+            lab.start_service(victim);
+            lab.run_for(secs(60));
+            assert_eq!(lab.is_whole(), Ok(()), "node {victim} of {nodes} is back");
+            assert_eq!(lab.violations, Vec::<String>::new());
+        }
+    }
+}
+
+/// Faults at random, then peace: everything is online once, and nothing was ever online twice.
+fn storm(nodes: usize, seed: u64, profile: ClusterProfile) -> Result<(), String> {
+    let mut lab = Lab::new(config(nodes, 2, profile), seed);
+    (0..nodes).for_each(|node| lab.boot(node));
+    for _ in 0..12 {
+        let wait = lab.chance.between(1, 60_000);
+        lab.run_for(SimDuration::from_millis(wait));
+        let node = lab.chance.below(nodes as u64) as usize;
+        match lab.chance.below(9) {
+            0 | 1 => lab.crash(node),
+            2 => lab.boot(node),
+            3 => {
+                lab.pause(node);
+                let wait = lab.chance.between(1, 30_000);
+                lab.run_for(SimDuration::from_millis(wait));
+                lab.resume(node);
+            }
+            4 => {
+                let other = lab.chance.below(nodes as u64) as usize;
+                let network = NetworkId(lab.chance.below(2) as u8);
+                lab.cut.insert((network, node, other));
+            }
+            5 => lab.cut.clear(),
+            6 => lab.bus_reset(),
+            7 => {
+                let group = GroupId(lab.chance.below(3) as u16);
+                if lab.hosts[node].node.is_member() && !lab.hosts[node].paused {
+                    lab.control(node, Control::MoveGroup { group, to: None });
+                }
+            }
+            _ => {
+                if lab.hosts[node].up && !lab.hosts[node].paused {
+                    lab.stop_service(node, false);
+                    let wait = lab.chance.between(1, 30_000);
+                    lab.run_for(SimDuration::from_millis(wait));
+                    lab.start_service(node);
+                }
+            }
+        }
+    }
+    lab.cut.clear();
+    (0..nodes).for_each(|node| lab.resume(node));
+    (0..nodes).for_each(|node| lab.boot(node));
+    lab.run_for(secs(600));
+    if let Some(violation) = lab.violations.first() {
+        return Err(violation.clone());
+    }
+    lab.is_whole()
+}
+
+#[test]
+fn storms_end_well() {
+    let mut failed = Vec::new();
+    for seed in 0..200 {
+        let nodes = 2 + (seed % 3) as usize;
+        if let Err(error) = storm(nodes, seed, ClusterProfile::w2k(4)) {
+            failed.push((seed, error));
+        }
+    }
+    assert_eq!(failed, Vec::new());
+}
