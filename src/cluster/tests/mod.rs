@@ -108,11 +108,16 @@ fn storm(nodes: usize, seed: u64, profile: ClusterProfile) -> Result<(), String>
     lab.is_whole()
 }
 
+fn storms() -> u64 {
+    std::env::var("STORMS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+}
+
 #[test]
 fn storms_end_well() {
     let mut failed = Vec::new();
-    for seed in 0..200 {
+    for seed in 0..storms() {
         let nodes = 2 + (seed % 3) as usize;
+        println!("seed {seed}");
         if let Err(error) = storm(nodes, seed, ClusterProfile::w2k(4)) {
             failed.push((seed, error));
         }
