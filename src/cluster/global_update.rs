@@ -41,8 +41,6 @@ const PROPOSALS_MAX: usize = 4096;
 const ERROR_BUSY: u32 = 170;
 /// Windows error "the database sequence number has changed" (5083).
 const ERROR_SEQUENCE: u32 = 5083;
-/// Windows error of a quorum log that takes nothing more (5033).
-const ERROR_LOG: u32 = 5033;
 
 /// Who first asked for an update, so that one that is asked for twice is applied once.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -341,7 +339,7 @@ impl GlobalUpdates {
     }
 
     /// The quorum log has the change, or cannot take it.
-    pub fn logged(&mut self, sequence: u64, ok: bool, step: &mut Step<'_>) {
+    pub fn logged(&mut self, sequence: u64, logged: Result<(), ClusterError>, step: &mut Step<'_>) {
         if self.stale_logs > 0 {
             self.stale_logs -= 1;
             return;
@@ -350,9 +348,9 @@ impl GlobalUpdates {
         if what.sequence != sequence {
             return;
         }
-        match ok {
-            true => self.spread(what, step),
-            false => self.sent(what.origin, Err(ClusterError(ERROR_LOG)), step),
+        match logged {
+            Ok(()) => self.spread(what, step),
+            Err(error) => self.sent(what.origin, Err(error), step),
         }
     }
 

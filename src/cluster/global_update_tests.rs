@@ -119,7 +119,7 @@ impl Lab {
             }
             1 => {
                 let sequence = self.logging[i].pop_front().expect("a record");
-                self.act(to, |gum, step| gum.logged(sequence, true, step));
+                self.act(to, |gum, step| gum.logged(sequence, Ok(()), step));
             }
             _ => {
                 let members = self.to_tell[i].pop_front().expect("members");
@@ -256,7 +256,7 @@ fn a_log_that_is_full_refuses_the_change_everywhere() {
         assert!(lab.step());
     }
     let sequence = lab.logging[0].pop_front().expect("a record");
-    lab.act(NodeId(1), |gum, step| gum.logged(sequence, false, step));
+    lab.act(NodeId(1), |gum, step| gum.logged(sequence, Err(ClusterError(5033)), step));
     while lab.step() {}
     assert_eq!((lab.refused.as_slice(), lab.applied.concat().len()), ([5033].as_slice(), 0));
 }

@@ -83,6 +83,10 @@ pub struct ClusterProfile {
     /// An acknowledgement waits so long for a message to ride on.
     pub rpc_ack_delay: SimDuration,
 
+    /// How often a service tries to join, and then to form, before it gives up with event 1009. That a
+    /// node which loses the arbitration while it starts tries to join the winner is not published.
+    pub start_tries: u32,
+
     /// How often the owner of a disk renews its reservation (KB 309186).
     pub reservation_renewal: SimDuration,
     /// A challenger waits so long between its bus reset and its reservation (KB 309186).
@@ -298,6 +302,7 @@ impl ClusterProfile {
             rpc_retransmit: SimDuration::from_millis(250),
             rpc_retransmit_max: SimDuration::from_secs(2),
             rpc_ack_delay: SimDuration::from_millis(20),
+            start_tries: 3,
             reservation_renewal: SimDuration::from_secs(3),
             challenge_wait: SimDuration::from_secs(7),
             arbitration_min: SimDuration::from_secs(if service_pack == 0 { 0 } else { 7 }),

@@ -129,7 +129,8 @@ fn disks(cluster: &ClusterPlan) -> Vec<SharedDiskSpec> {
 
 /// The bus of a cluster: its version's faults, the longest check any of its disks is said to take.
 fn bus(cluster: &ClusterPlan) -> BusParams {
-    let ClusterProfile { reservation_renewal, arbitration_min, .. } = cluster.config.profile;
+    let ClusterProfile { reservation_renewal, arbitration_min, loser_breaks_reservation, .. } =
+        cluster.config.profile;
     let unsafe_arbitration = arbitration_min.is_zero();
     let usual = BusParams::default();
     let check = cluster.disks.iter().filter_map(|disk| disk.chkdsk).max();
@@ -140,7 +141,7 @@ fn bus(cluster: &ClusterPlan) -> BusParams {
         // NTFS repairs by its log what a dead node left.
         recovers_by_log: true,
         quirks: BusQuirks {
-            loser_breaks_reservation: unsafe_arbitration,
+            loser_breaks_reservation,
             stale_mounts_go_on: unsafe_arbitration,
             ..BusQuirks::default()
         },

@@ -3,7 +3,7 @@
 
 use super::invariants::Invariants;
 use crate::base::{SimDuration, SimTime};
-use crate::cluster::{GroupId, NodeId, Observation, ResourceId, ResourceState};
+use crate::cluster::{GroupId, NodeId, NodeSet, Observation, ResourceId, ResourceState};
 use crate::measure::distribution::{Distribution, count};
 use crate::measure::{ExpectationResult, Measure, Series, Verdict};
 use crate::registry::KeyPath;
@@ -54,8 +54,10 @@ pub(super) struct SiteWatch {
     detect: Distribution,
     arbitrate: Distribution,
     online: Distribution,
-    /// A node went down, and nobody has begun a regroup since.
+    /// A member fell silent, and nobody has begun a regroup since.
     silent_since: Option<SimTime>,
+    /// The members as each node sees them.
+    members: BTreeMap<NodeId, NodeSet>,
     arbitrating: BTreeMap<NodeId, SimTime>,
     counts: BTreeMap<&'static str, u64>,
     pub(super) invariants: Invariants,
@@ -179,6 +181,7 @@ impl SiteWatch {
             arbitrate: Distribution::of_durations(),
             online: Distribution::of_durations(),
             silent_since: None,
+            members: BTreeMap::new(),
             arbitrating: BTreeMap::new(),
             counts: BTreeMap::new(),
             invariants: Invariants::default(),
@@ -225,7 +228,11 @@ impl SiteWatch {
         match happening.what {
             What::ClusterDown(why) => {
                 self.arbitrating.remove(&node);
-                self.silent_since = self.silent_since.or(Some(at));
+                self.members.remove(&node);
+                // Nobody has to find out that a node is gone which no other counts as a member.
+                if self.members.values().any(|members| members.contains(node)) {
+                    self.silent_since.get_or_insert(at);
+                }
                 self.look_at_groups(at, plan, site, world);
                 return why.map(|why| format!("cluster service ends: {why:?}"));
             }
@@ -269,6 +276,9 @@ impl SiteWatch {
             Observation::Joined => {
                 self.count("joined");
                 return Some("joins the cluster".into());
+            }
+            Observation::Members(members) => {
+                self.members.insert(node, members);
             }
             Observation::RegroupBegan => {
                 self.count("regroups");

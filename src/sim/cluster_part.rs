@@ -63,6 +63,8 @@ pub(super) struct Service {
     pub(super) life: u32,
     /// It stands still: nothing reaches it.
     pub(super) hung: bool,
+    /// When it last went on after it, or its host, had stood still.
+    pub(super) went_on: Option<SimTime>,
     /// When it is started next; the start's switches.
     pub(super) start_at: Option<SimTime>,
     pub(super) switches: Option<StartSwitches>,
@@ -163,6 +165,12 @@ impl ClusterPart {
     /// Whether the service runs, and not stands still.
     pub fn is_awake(&self) -> bool {
         self.service.machine.is_some() && !self.service.hung
+    }
+
+    /// When the service last went on after it, or its host, had stood still. Until it has found out what
+    /// happened meanwhile it does as if nothing had.
+    pub fn went_on(&self) -> Option<SimTime> {
+        self.service.went_on
     }
 
     /// Why the service ended, if it ended by itself and has not been started again.

@@ -173,7 +173,8 @@ impl World {
     }
 
     pub(super) fn cluster_resumed<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
-        let Some(part) = &self.hosts[h].cluster else { return };
+        let Some(part) = &mut self.hosts[h].cluster else { return };
+        part.service.went_on = Some(sched.now());
         let (site, node) = (part.site, part.initiator);
         self.clusters[site].bus.resume(node, sched.now());
         self.bus_told(site, sched);
@@ -344,6 +345,9 @@ impl World {
             return;
         }
         part.service.hung = hung;
+        if !hung {
+            part.service.went_on = Some(sched.now());
+        }
         if !hung && self.hosts[h].life == Life::On {
             self.cluster_drain(h, sched);
             self.cluster_deadlines(h, sched);

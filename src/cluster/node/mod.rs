@@ -21,7 +21,7 @@ use super::failover::Failover;
 use super::global_update::GlobalUpdates;
 use super::ids::{DiskId, NodeId, NodeSet};
 use super::io::{
-    ClusterInput, ClusterOutput, FileOperation, HaltReason, Observation, Part, Place,
+    ClusterError, ClusterInput, ClusterOutput, FileOperation, HaltReason, Observation, Part, Place,
     RegistryAction, StartSwitches, Ticket,
 };
 use super::membership::Membership;
@@ -63,6 +63,8 @@ pub struct ClusterNode {
     me: NodeId,
     phase: Phase,
     switches: StartSwitches,
+    /// How often it has tried to join or form since it was started.
+    starts: u32,
     parts: Parts,
     notices: VecDeque<Notice>,
     /// When the node's own copy of the database is written next.
@@ -129,6 +131,7 @@ impl ClusterNode {
             me,
             phase: Phase::Stopped,
             switches: StartSwitches::default(),
+            starts: 0,
             parts: Parts::new(0),
             notices: VecDeque::new(),
             flush: None,
@@ -278,6 +281,7 @@ impl ClusterNode {
         self.sponsored.clear();
         self.held_logs.clear();
         self.switches = switches;
+        self.starts = 1;
         let database = match hive {
             None => Ok(Database::initial(&self.config)),
             Some(bytes) => Database::load(bytes),
@@ -442,7 +446,11 @@ impl ClusterNode {
                 self.halt(HaltReason::CannotStart, now, out);
             }
             Notice::Logged { sequence, ok } => {
-                parts.updates.logged(sequence, ok, step!(self, now, out));
+                let logged = match ok {
+                    true => Ok(()),
+                    false => Err(ClusterError(parts.quorum.last_error())),
+                };
+                parts.updates.logged(sequence, logged, step!(self, now, out));
             }
             Notice::QuorumClosed => self.quorum_closed(now, out),
             Notice::QuorumFile { ticket, path, operation } => {
@@ -539,6 +547,12 @@ impl ClusterNode {
                 self.phase = Phase::Forming;
                 let (database, disks) = (&parts.database, &mut parts.disks);
                 parts.quorum.form(database, disks, step!(self, now, out));
+            }
+            // Whoever won forms a cluster now, which can be joined.
+            Phase::Arbitrating if self.starts < self.config.profile.start_tries => {
+                self.starts += 1;
+                self.phase = Phase::Joining;
+                parts.membership.join(step!(self, now, out));
             }
             Phase::Arbitrating => self.halt(HaltReason::CannotStart, now, out),
             Phase::Member | Phase::Leaving => {

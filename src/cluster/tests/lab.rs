@@ -420,7 +420,9 @@ impl Lab {
             ScsiCommand::ReserveUndisturbed if disk.disturbed.remove(&host) => {
                 ScsiResult::Disturbed
             }
-            ScsiCommand::Reserve | ScsiCommand::ReserveUndisturbed if disk.holder.is_none() || mine => {
+            ScsiCommand::Reserve | ScsiCommand::ReserveUndisturbed
+                if disk.holder.is_none() || mine =>
+            {
                 disk.holder = Some(host);
                 ScsiResult::Done
             }

@@ -99,6 +99,7 @@ pub const CLUSTER_PARAMETERS: &[Key] = &[
         Word(&["quorum-owner", "previous-majority"]),
         "Which part of a split survives. Default quorum-owner.",
     ),
+    key("start_tries", Number(1, 1000), "Attempts to join or form until event 1009."),
     key("join_probe", Interval, "Between two calls of a joiner."),
     key("join_wait", Interval, "Silence after which there is no cluster to join."),
     key("join_timeout", Interval, "Longest stay in one step of a join."),

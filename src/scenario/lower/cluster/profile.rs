@@ -198,6 +198,7 @@ fn set(profile: &mut ClusterProfile, key: &str, node: &Node) -> bool {
         "join_wait" => profile.join_wait = time,
         "join_timeout" => profile.join_timeout = time,
         "join_tries" => profile.join_tries = count,
+        "start_tries" => profile.start_tries = count,
         "sponsor_keeps_token" => profile.sponsor_keeps_token = on,
         "stale_sponsor" => profile.stale_sponsor = on,
         "rpc_retransmit" => profile.rpc_retransmit = time,
