@@ -14,6 +14,9 @@ fn path(text: &str) -> KeyPath {
     KeyPath::parse(text).expect("a path")
 }
 
+/// Something that is done with the checkpoints.
+type Act<'a> = Box<dyn FnOnce(&mut Checkpoints, &mut Step<'_>) + 'a>;
+
 struct Lab {
     config: ClusterConfig,
     parts: Checkpoints,
@@ -78,7 +81,7 @@ impl Lab {
         self.act_boxed(Box::new(act));
     }
 
-    fn act_boxed(&mut self, act: Box<dyn FnOnce(&mut Checkpoints, &mut Step<'_>) + '_>) {
+    fn act_boxed(&mut self, act: Act<'_>) {
         let (mut out, mut notices) = (Outbox::default(), VecDeque::new());
         let now = Now { time: self.now, wall: WallTime::NEVER };
         let mut step =

@@ -150,7 +150,7 @@ impl Lab {
 
     fn propose(&mut self, node: NodeId, number: u32) {
         let update = match number % 3 {
-            0 => Update::NodePaused { node, paused: number % 2 == 0 },
+            0 => Update::NodePaused { node, paused: number.is_multiple_of(2) },
             _ => Update::Database(vec![DbChange::SetValue {
                 key: "Test".into(),
                 name: format!("{number}"),

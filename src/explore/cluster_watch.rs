@@ -386,10 +386,11 @@ impl SiteWatch {
     ) -> Option<String> {
         let key = self.keys.entry(number).or_default();
         match event {
-            KeyEvent::Changed if key.changes.last().is_none_or(|last| last.1 != digest) => {
-                if key.changes.len() < CHANGES_MAX {
-                    key.changes.push((at, digest));
-                }
+            KeyEvent::Changed
+                if key.changes.last().is_none_or(|last| last.1 != digest)
+                    && key.changes.len() < CHANGES_MAX =>
+            {
+                key.changes.push((at, digest));
             }
             KeyEvent::Watched if key.changes.is_empty() => key.changes.push((at, digest)),
             KeyEvent::Restored => {

@@ -343,10 +343,10 @@ fn bands(out: &mut Vec<Shape>, plot: &Plot, chart: &Chart) {
         let mut end = from;
         for (&(at, low, high), next) in line.band.iter().zip(ends) {
             let same = |o: &(f64, f64, f64)| (o.1, o.2) == (low, high);
-            if !open.as_ref().is_some_and(same) {
-                if let Some(done) = open.replace((at, low, high)) {
-                    shade(done, at);
-                }
+            if !open.as_ref().is_some_and(same)
+                && let Some(done) = open.replace((at, low, high))
+            {
+                shade(done, at);
             }
             end = next;
         }

@@ -4,6 +4,7 @@
 
 use crate::cluster::{DiskId, ResourceId, ScsiResult, Ticket};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Something that is to happen.
 #[derive(Clone, Debug)]
@@ -106,8 +107,8 @@ impl WaitingList {
         loop {
             let number = self.next;
             self.next = (self.next + 1) % WaitingList::NUMBERS;
-            if !self.list.contains_key(&number) {
-                self.list.insert(number, what);
+            if let Entry::Vacant(free) = self.list.entry(number) {
+                free.insert(what);
                 return number;
             }
         }

@@ -167,7 +167,7 @@ pub(super) fn group_keys(instance: &str, id: GroupId, group: &GroupConfig) -> Ve
     key.number("FailoverThreshold", group.failover_threshold.unwrap_or(NONE));
     let millis = group.failover_period.nanos() / 1_000_000;
     key.number("FailoverPeriod", u32::try_from(millis.div_ceil(HOUR_MS)).unwrap_or(NONE));
-    if millis % HOUR_MS != 0 {
+    if !millis.is_multiple_of(HOUR_MS) {
         // Finer than the property can say, for studies.
         key.set("FailoverPeriodMs", DbData::Bytes(millis.to_le_bytes().to_vec()));
     }

@@ -576,7 +576,7 @@ impl Lab {
                         self.applied.insert(sequence, digest);
                     }
                 }
-                self.seen.push((self.now, host, seen.clone()));
+                self.seen.push((self.now, host, *seen));
             }
         }
     }

@@ -189,7 +189,7 @@ fn the_window_of_nt40_is_open_and_that_of_w2k_is_closed() {
             }
             lab.run(SimDuration::from_millis(50));
             if (0..2).all(|node| lab.nodes[node].disks.is_mounted(DATA_DISK)) {
-                both_think = both_think + lab.now.since(before);
+                both_think += lab.now.since(before);
             }
         }
         (both_think, lab.nodes[0].disks.is_mounted(DATA_DISK))

@@ -642,11 +642,12 @@ impl Node {
             Notice::TakeDisk { disk, skip_chkdsk, conditional_mount } => {
                 self.disks.take(disk, skip_chkdsk, conditional_mount, step);
             }
-            Notice::GiveDisk { disk, orderly } => {
-                if self.quorum.before_give(disk, orderly, &self.database, step) {
-                    self.disks.give(disk, orderly, step);
-                }
+            Notice::GiveDisk { disk, orderly }
+                if self.quorum.before_give(disk, orderly, &self.database, step) =>
+            {
+                self.disks.give(disk, orderly, step);
             }
+            Notice::GiveDisk { .. } => {}
             Notice::DiskOnline { disk, ok: true } => {
                 self.quorum.disk_online(disk, &self.database, step);
             }

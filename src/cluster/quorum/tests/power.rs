@@ -338,13 +338,14 @@ fn ten_changes(profile: ClusterProfile) -> Cluster {
 
 fn chk(cluster: &Cluster) -> String {
     let mut names = cluster.lab.files.keys().filter(|name| log::checkpoint_number(name).is_some());
-    let found = names.next_back().expect("there is one").clone();
-    found
+    names.next_back().expect("there is one").clone()
 }
 
 #[test]
 fn a_missing_or_damaged_log_has_the_documented_end() {
-    let cases: [(ClusterProfile, bool, Result<(), u32>, &[u16]); 7] = [
+    /// Version, whether the log is there, how the start ends, events.
+    type Case = (ClusterProfile, bool, Result<(), u32>, &'static [u16]);
+    let cases: [Case; 7] = [
         (ClusterProfile::nt40(3), false, Ok(()), &[]),
         (ClusterProfile::nt40(6), false, Ok(()), &[]),
         (ClusterProfile::w2k(2), false, Err(1067), &[1019, 1148]),
@@ -491,7 +492,7 @@ fn start_switches_go_around_the_log() {
         let before = cluster.lab.files.clone();
         assert_eq!(cluster.form(1, switches), Ok(()));
         assert_eq!(cluster.state(1), Some(0), "node 2 knows nothing of the changes");
-        assert_eq!(cluster.lab.reserved.get(&0).is_some(), no_quorum_logging);
+        assert_eq!(cluster.lab.reserved.contains_key(&0), no_quorum_logging);
         cluster.commit(20).expect("it is not logged");
         assert_eq!(cluster.lab.files, before, "nothing is written");
     }

@@ -19,6 +19,9 @@ use std::net::Ipv4Addr;
 /// Names listed in a message; of more, only as many as these are shown.
 const LISTED: usize = 24;
 
+/// Things with the names by which a text may call them.
+type Named<T> = Vec<(T, Vec<String>)>;
+
 impl Build<'_> {
     /// The cluster a value names; `true`, or nothing, stands for the only one.
     pub(in crate::scenario::lower) fn cluster_named(
@@ -56,7 +59,7 @@ impl Build<'_> {
         what: &str,
         text: &str,
         span: Span,
-        list: fn(&ClusterPlan) -> Vec<(T, Vec<String>)>,
+        list: fn(&ClusterPlan) -> Named<T>,
     ) -> Option<(ClusterRef, T)> {
         let text = text.trim();
         let mut found = Vec::new();
