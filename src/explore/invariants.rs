@@ -14,13 +14,17 @@
 //! | `nothing-left-behind` | a resource that was deleted leaves no checkpoint |
 //!
 //! A node that stands still (paused, or its service hung) is not up; neither is one that goes on after it,
-//! until it has had the time to find out whether the others went on without it: for so long only the
-//! reservations of its disks fence it, which `one-writer` judges.
+//! until it has had the time to find out whether the others went on without it. And a node that the others
+//! have put out of the membership cannot know it before its own regroup and arbitration have ended: for so
+//! long nothing but the reservations of its disks keeps it from what it owned, which `one-writer` judges.
+//! What it still runs after that time is a breach.
 
-use crate::base::SimTime;
-use crate::cluster::{ClusterProfile, NodeId, NodeSet, Observation, ResourceId};
+use crate::base::{SimDuration, SimTime};
+use crate::cluster::{
+    ClusterProfile, GroupId, NodeId, NodeSet, Observation, ResourceConfig, ResourceId,
+};
 use crate::scenario::ClusterPlan;
-use crate::sim::{ClusterPart, ClusterSite, Happening, HostId, KeyEvent, Life, What, World};
+use crate::sim::{ClusterSite, Happening, HostId, KeyEvent, Life, What, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Breaches kept; one tells as much as thousands.
@@ -48,7 +52,9 @@ pub(super) struct Breach {
 struct Key {
     saved: BTreeSet<u64>,
     last_saved: Option<u64>,
-    /// It was given up in order after its last save.
+    /// It is not watched any more.
+    closed: bool,
+    /// It was saved a last time after that: whoever takes it next has to find that.
     given_up: bool,
 }
 
@@ -63,6 +69,11 @@ pub(super) struct Invariants {
     /// version (Q216064, Q217147).
     committed: u64,
     members: BTreeMap<NodeId, NodeSet>,
+    /// Whether a node was down when an update was applied first.
+    logged: BTreeMap<u64, bool>,
+    /// Until when a node that was put out of the membership has to give up a group: the group, the node that
+    /// owns it now, the one that did.
+    to_give_up: Vec<(SimTime, GroupId, NodeId, NodeId)>,
     keys: BTreeMap<u64, Key>,
     watchers: BTreeMap<(ResourceId, u32), NodeSet>,
 }
@@ -79,6 +90,7 @@ impl Invariants {
     ) {
         let at = happening.at;
         let profile = &plan.config.profile;
+        self.given_up_in_time(at, plan, site, world);
         match happening.what {
             What::ResourceRuns { resource, runs: true } => {
                 self.one_owner(at, node, resource, plan, site, world);
@@ -121,19 +133,45 @@ impl Invariants {
     ) {
         let resources = &plan.config.resources;
         let Some(group) = resources.get(usize::from(resource.0)).map(|r| r.group) else { return };
+        if site.host(node).is_none_or(|host| !is_up(host, plan, at, world)) {
+            return;
+        }
         for other in plan.config.node_ids().filter(|&other| other != node) {
-            let Some(host) = site.host(other).map(|host| world.host(host)) else { continue };
-            let Some(part) = host.cluster().filter(|part| is_up(part, plan, at)) else { continue };
-            let runs = |(r, config): (u16, &crate::cluster::ResourceConfig)| {
-                (config.group == group && part.runs(ResourceId(r))).then_some(r)
+            let Some(host) = site.host(other).filter(|&h| is_up(h, plan, at, world)) else {
+                continue;
             };
-            if matches!(host.life(), Life::On | Life::ShuttingDown)
-                && let Some(r) = (0..).zip(resources).find_map(runs)
-            {
-                let name = |r: u16| resources[usize::from(r)].name.as_str();
-                let (mine, its) = (name(resource.0), name(r));
-                let detail = format!("node {} starts {mine}, node {} runs {its}", node.0, other.0);
-                return self.breach(at, "one-owner", arbitration(&plan.config.profile), detail);
+            let Some(r) = runs_of(host, group, plan, world) else { continue };
+            if !self.members.get(&node).is_some_and(|members| members.contains(other)) {
+                self.to_give_up.push((at + learns(&plan.config.profile), group, node, other));
+                continue;
+            }
+            let name = |r: u16| resources[usize::from(r)].name.as_str();
+            let (mine, its) = (name(resource.0), name(r));
+            let detail = format!("node {} starts {mine}, node {} runs {its}", node.0, other.0);
+            return self.breach(at, "one-owner", arbitration(&plan.config.profile), detail);
+        }
+    }
+
+    /// Looks at nodes whose time to give up a group is over.
+    fn given_up_in_time(
+        &mut self,
+        at: SimTime,
+        plan: &ClusterPlan,
+        site: &ClusterSite,
+        world: &World,
+    ) {
+        let due = self.to_give_up.partition_point(|(until, ..)| *until < at);
+        for (until, group, owner, other) in self.to_give_up.drain(..due).collect::<Vec<_>>() {
+            let runs = |node: NodeId| {
+                let host = site.host(node).filter(|&host| is_up(host, plan, at, world));
+                host.and_then(|host| runs_of(host, group, plan, world))
+            };
+            let expelled = !self.members.get(&owner).is_some_and(|set| set.contains(other));
+            if expelled && let (Some(_), Some(r)) = (runs(owner), runs(other)) {
+                let name = &plan.config.resources[usize::from(r)].name;
+                let detail =
+                    format!("node {} still runs {name}, which node {} owns", other.0, owner.0);
+                self.breach(until, "one-owner", arbitration(&plan.config.profile), detail);
             }
         }
     }
@@ -151,13 +189,13 @@ impl Invariants {
         match event {
             KeyEvent::Saved => {
                 key.last_saved = Some(digest);
-                key.given_up = false;
+                key.given_up = key.closed;
                 if key.saved.len() < SAVES_MAX {
                     key.saved.insert(digest);
                 }
             }
-            KeyEvent::Watched => key.given_up = false,
-            KeyEvent::Unwatched => key.given_up = key.last_saved.is_some(),
+            KeyEvent::Watched => (key.closed, key.given_up) = (false, false),
+            KeyEvent::Unwatched => key.closed = true,
             KeyEvent::Restored => {
                 let given_up = std::mem::take(&mut key.given_up);
                 let last = key.last_saved.is_none_or(|last| last == digest);
@@ -196,26 +234,32 @@ impl Invariants {
                     let detail = format!("node {} applied {sequence} after {last:?}", node.0);
                     self.breach(at, "update-order", None, detail);
                 }
-                // A number that nobody who is left has applied is given out again.
-                let mut others = self.last_applied.iter().filter(|(other, _)| **other != node);
-                if !others.any(|(_, last)| *last >= sequence) {
+                // A number that nobody who is left has applied is given out again; and what a node applies
+                // that cannot know yet that it is no member any more, nobody else will.
+                let members = self.members.get(&node).copied().unwrap_or_default();
+                let has = |(other, last): (&NodeId, &u64)| {
+                    *other != node && members.contains(*other) && *last >= sequence
+                };
+                let is_new = !self.last_applied.iter().any(has);
+                if is_new {
                     self.updates.insert(sequence, digest);
+                    self.logged.insert(sequence, members.len() < plan.config.nodes.len());
                 }
                 let first = *self.updates.entry(sequence).or_insert(digest);
-                if first != digest {
+                if first != digest && is_up(host, plan, at, world) {
                     let detail = format!("node {} applied another update {sequence}", node.0);
-                    self.breach(at, "update-order", None, detail);
+                    self.breach(at, "update-order", arbitration(&plan.config.profile), detail);
                 }
                 while self.updates.len() > UPDATES_MAX {
                     self.updates.pop_first();
+                    self.logged.pop_first();
                 }
             }
             Observation::Members(members) => {
                 self.members.insert(node, members);
             }
             Observation::Committed { sequence, .. } => {
-                let members = self.members.get(&node).copied().unwrap_or_default();
-                if members.len() < plan.config.nodes.len() {
+                if self.logged.get(&sequence).is_some_and(|logged| *logged) {
                     self.committed = self.committed.max(sequence);
                 }
             }
@@ -236,15 +280,14 @@ impl Invariants {
                 let nodes = self.watchers.entry((resource, number)).or_default();
                 nodes.remove(node);
                 if watched {
-                    let awake = |node: NodeId| {
-                        let id = plan.hosts.get(usize::from(node.0).wrapping_sub(1));
-                        let host = id.map(|id| world.host(HostId(id.0)));
-                        host.is_some_and(|host| {
-                            host.life() == Life::On
-                                && host.cluster().is_some_and(|part| is_up(part, plan, at))
-                        })
+                    let members = self.members.get(&node).copied().unwrap_or_default();
+                    let counts = |other: &NodeId| {
+                        let id = plan.hosts.get(usize::from(other.0).wrapping_sub(1));
+                        members.contains(*other)
+                            && id.is_some_and(|id| is_up(HostId(id.0), plan, at, world))
                     };
-                    let other = nodes.iter().find(|&other| awake(other));
+                    let other = nodes.iter().find(counts);
+                    let other = other.filter(|_| is_up(host, plan, at, world));
                     nodes.insert(node);
                     if let Some(other) = other {
                         let (a, b) = (node.0, other.0);
@@ -278,14 +321,30 @@ impl Invariants {
     }
 }
 
-/// Whether a node's service is awake, and has been for so long that it knows who the members are: the longest
-/// silence, two stages of a regroup, and an arbitration.
-fn is_up(part: &ClusterPart, plan: &ClusterPlan, at: SimTime) -> bool {
-    let profile = &plan.config.profile;
-    let learns = profile.heartbeat * u64::from(profile.node_lost_after + 1)
-        + profile.regroup_stage_timeout * 2
-        + profile.arbitration_max;
-    part.is_awake() && part.went_on().is_none_or(|since| at > since + learns)
+/// How long a node takes at most to find out that the others go on without it: the longest silence, the
+/// stages of two regroups, and an arbitration.
+fn learns(profile: &ClusterProfile) -> SimDuration {
+    profile.heartbeat * u64::from(profile.node_lost_after + 2)
+        + profile.regroup_stage_timeout * 4
+        + profile.arbitration_max
+}
+
+/// Whether a node's service is awake, and has been for so long that it knows who the members are.
+fn is_up(host: HostId, plan: &ClusterPlan, at: SimTime, world: &World) -> bool {
+    let host = world.host(host);
+    let knows = |since: SimTime| at > since + learns(&plan.config.profile);
+    matches!(host.life(), Life::On | Life::ShuttingDown)
+        && host.cluster().is_some_and(|part| part.is_awake() && part.went_on().is_none_or(knows))
+}
+
+/// A resource of a group that runs on a host.
+fn runs_of(host: HostId, group: GroupId, plan: &ClusterPlan, world: &World) -> Option<u16> {
+    let part = world.host(host).cluster()?;
+    let mut numbered = (0..).zip(&plan.config.resources);
+    let runs = |(r, config): (u16, &ResourceConfig)| {
+        (config.group == group && part.runs(ResourceId(r))).then_some(r)
+    };
+    numbered.find_map(runs)
 }
 
 /// The article that documents what unsafe arbitration does, where the version has it.
