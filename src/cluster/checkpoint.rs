@@ -7,8 +7,8 @@
 //! | it is taken offline | every key of its list is saved |
 //! | it is online and something below a key changes | the whole subtree is saved |
 //!
-//! The list is in the cluster database (`Resources\{GUID}\RegSync`), the saved subtrees are files of the quorum
-//! resource: `MSCS\{GUID}\00000001.CPT`, one for each key of a resource. Only the node that owns a resource
+//! The list is in the cluster database (`Resources\{GUID}\RegSync`), the saved subtrees are files of the
+//! quorum resource: `MSCS\{GUID}\00000001.CPT`, one for each key of a resource. Only the node that owns a resource
 //! watches, saves and restores; nothing is sent to the other nodes. What is edited while the resource is
 //! offline is lost when it goes online, and what was written since the last finished save is lost in a crash.
 //!

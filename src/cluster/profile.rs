@@ -96,8 +96,8 @@ pub struct ClusterProfile {
     pub arbitration_min: SimDuration,
     /// Longest time of an arbitration.
     pub arbitration_max: SimDuration,
-    /// A challenger whose wait was disturbed by another challenger's bus reset waits anew: that reset took the
-    /// reservation of an owner that may live. Not published; with two nodes it cannot come about.
+    /// A challenger whose wait was disturbed by another challenger's bus reset waits anew: that reset took
+    /// the reservation of an owner that may live. Not published; with two nodes it cannot come about.
     pub challenger_minds_resets: bool,
     /// Whoever takes over a data disk waits so long between breaking a dead owner's reservation and making
     /// its own; longer than a renewal, a live owner keeps the disk. Not published. NT 4.0 takes it at once.

@@ -293,8 +293,8 @@ impl World {
         }
     }
 
-    /// Somebody changes the node's own copy of the database: `change` is given its bytes, and gives those that
-    /// are there from now on; nothing is no file.
+    /// Somebody changes the node's own copy of the database: `change` is given its bytes, and gives those
+    /// that are there from now on; nothing is no file.
     pub fn rewrite_clusdb<S: Scheduler>(
         &mut self,
         id: HostId,
@@ -355,8 +355,8 @@ impl World {
         self.rearm(h, sched);
     }
 
-    /// An administrator asks the service on a node for something: answered by [`What::ClusterAnswer`]. Whether
-    /// there is one to ask.
+    /// An administrator asks the service on a node for something: answered by [`What::ClusterAnswer`].
+    /// Whether there is one to ask.
     pub fn ask_cluster<S: Scheduler>(
         &mut self,
         id: HostId,

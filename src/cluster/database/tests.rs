@@ -1,3 +1,5 @@
+//! The typed view of the database: what is written reads back, and what cannot be applied changes nothing.
+
 use super::super::config::{
     ClusterConfig, DiskConfig, Failback, GroupConfig, NetworkConfig, NetworkRole, NodeConfig,
     QuorumKind, ResourceConfig, ResourceKind, RestartAction,

@@ -11,7 +11,8 @@
 //! **What runs** is the owner's business. [`running`] compares what should be online (the wish in the
 //! database, dependencies, failures) with what is, and starts or stops what is ready for it. Nobody else
 //! decides by the state of a resource, so states are not told to other nodes: `ResourceState` updates would
-//! cost a round through all members each, for nothing. Wishes are in the database (PersistentState), for the next owner.
+//! cost a round through all members each, for nothing. Wishes are in the database (PersistentState),
+//! for the next owner.
 //!
 //! An idle cluster costs nothing here: polls that would find what the last one found are not made
 //! ([`ResourceEvent::Health`]), and deadlines stand in one ordered table ([`timers`]).

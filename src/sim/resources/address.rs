@@ -245,7 +245,8 @@ impl World {
         seat.is_none_or(|seat| seat.address != to) && self.address_takes(h, packet, sched)
     }
 
-    /// A packet for one of the host's cluster addresses goes to the NetBT of that address. Whether it was one.
+    /// A packet for one of the host's cluster addresses goes to the NetBT of that address. Whether it
+    /// was one.
     pub(in crate::sim) fn address_takes<S: Scheduler>(
         &mut self,
         h: usize,

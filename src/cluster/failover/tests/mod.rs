@@ -1,3 +1,5 @@
+//! The failover manager in a laboratory that plays the other parts, on time, late or never.
+
 mod asking;
 mod failures;
 mod lab;

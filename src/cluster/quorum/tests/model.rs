@@ -1,4 +1,5 @@
-//! Log, checkpoints and replay against a plain list of changes, under random histories; and bytes nobody wrote.
+//! Log, checkpoints and replay against a plain list of changes, under random histories; and bytes that
+//! nobody wrote.
 
 use super::power::{Cluster, SWITCHES};
 use crate::base::{SimDuration, Streams};

@@ -592,8 +592,8 @@ fn checkpoints_are_numbered_in_hexadecimal_and_one_is_kept() {
     assert_eq!(log::checkpoint_number(r"MSCS\chkBC1.tmp"), Some(0xBC1));
 }
 
-/// Logged, or passed because every node was up, but not yet applied when a node goes down: the checkpoint does
-/// not hold the change, so the new log must.
+/// Logged, or passed because every node was up, but not yet applied when a node goes down: the checkpoint
+/// does not hold the change, so the new log must.
 #[test]
 fn a_change_on_its_way_survives_a_checkpoint() {
     for all_up in [true, false] {
