@@ -8,9 +8,10 @@
 //! | it is online and something below a key changes | the whole subtree is saved |
 //!
 //! The list is in the cluster database (`Resources\{GUID}\RegSync`), the saved subtrees are files of the
-//! quorum resource: `MSCS\{GUID}\00000001.CPT`, one for each key of a resource. Only the node that owns a resource
-//! watches, saves and restores; nothing is sent to the other nodes. What is edited while the resource is
-//! offline is lost when it goes online, and what was written since the last finished save is lost in a crash.
+//! quorum resource: `MSCS\{GUID}\00000001.CPT`, one for each key of a resource. Only the node that owns a
+//! resource watches, saves and restores; nothing is sent to the other nodes. What is edited while the
+//! resource is offline is lost when it goes online, and what was written since the last finished save is
+//! lost in a crash.
 //!
 //! A watch tells once that something has changed. It is armed again *before* the subtree is read, so that a
 //! change during the save is told again; and it is armed before the resource starts, so that what the
