@@ -24,10 +24,11 @@ const EVENTS_MAX: u64 = 400_000;
 
 const HEADER: &str = "# Reproduced failures
 
-Documented failures of WINS and its clients, one file each, named by the article that reports it. In every
-file two small networks stand side by side: one whose version (or set-up) has the failure, and one with the
-service pack or the workaround that cures it. `winstorm run FILE` shows both; its expectations prove the
-symptom on the one side and its absence on the other. The comment at the top of each file tells the story.
+Documented failures of WINS, its clients and clusters, one file each, named by the article that reports it.
+In every file two small networks or clusters stand side by side: one whose version (or set-up) has the
+failure, and one with the service pack or the workaround that cures it. `winstorm run FILE` shows both; its
+expectations prove the symptom on the one side and its absence on the other. The comment at the top of each
+file tells the story.
 
 The table is written from the `[kb]` tables of the files: `WINSTORM_REFRESH_KB=1 cargo test --test kb`. The
 same test applies each file's `cure` to the affected side and its `harm` to the other, and demands that

@@ -38,8 +38,6 @@ const ERROR_NOT_FOUND: u32 = 2;
 const ERROR_ACCESS_DENIED: u32 = 5;
 /// ERROR_DISK_FULL.
 const ERROR_DISK_FULL: u32 = 112;
-/// ERROR_ALREADY_EXISTS.
-pub(super) const ERROR_EXISTS: u32 = 183;
 /// A save that failed while the resource is online is tried again after this time, until the disk takes it.
 /// Not published.
 const RETRY: SimDuration = SimDuration::from_secs(60);

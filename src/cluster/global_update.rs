@@ -230,6 +230,7 @@ impl GlobalUpdates {
     }
 
     /// Whether this node waits for something it proposed.
+    #[cfg(test)]
     pub fn is_idle(&self) -> bool {
         self.proposals.is_empty() && self.sending == Sending::No
     }

@@ -20,9 +20,6 @@
 //! design, US6163855 (global updates), US6449734 (duplicate numbers in the log), US6279032 (arbitration).
 //! The wire format between nodes was never published; [`crate::wire::cluster`] is our own.
 
-// Until every part is connected.
-#![allow(dead_code)]
-
 mod checkpoint;
 mod config;
 mod database;

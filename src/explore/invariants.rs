@@ -258,10 +258,10 @@ impl Invariants {
             Observation::Members(members) => {
                 self.members.insert(node, members);
             }
-            Observation::Committed { sequence, .. } => {
-                if self.logged.get(&sequence).is_some_and(|logged| *logged) {
-                    self.committed = self.committed.max(sequence);
-                }
+            Observation::Committed { sequence, .. }
+                if self.logged.get(&sequence).is_some_and(|logged| *logged) =>
+            {
+                self.committed = self.committed.max(sequence);
             }
             Observation::Formed => {
                 let service = world.host(host).cluster().and_then(|part| part.service());

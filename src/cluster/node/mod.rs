@@ -71,9 +71,6 @@ pub struct ClusterNode {
     flush: Option<SimTime>,
     /// What a sponsor sent, until this node is a member.
     snapshot: Option<Snapshot>,
-    /// What was asked for and is carried out on another node, by the number it was sent with.
-    sent_controls: BTreeMap<u32, u32>,
-    controls: u32,
     /// Joiners this node has proposed.
     sponsored: BTreeMap<u32, NodeId>,
     /// Changes for the quorum log, which this node holds but has not opened yet.
@@ -136,8 +133,6 @@ impl ClusterNode {
             notices: VecDeque::new(),
             flush: None,
             snapshot: None,
-            sent_controls: BTreeMap::new(),
-            controls: 0,
             sponsored: BTreeMap::new(),
             held_logs: VecDeque::new(),
             giving_quorum: false,
@@ -277,7 +272,6 @@ impl ClusterNode {
         self.notices.clear();
         (self.flush, self.snapshot) = (None, None);
         self.giving_quorum = false;
-        self.sent_controls.clear();
         self.sponsored.clear();
         self.held_logs.clear();
         self.switches = switches;

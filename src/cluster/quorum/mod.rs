@@ -150,6 +150,7 @@ impl Quorum {
     }
 
     /// A member announced that its system shuts down.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the membership does not tell it yet"))]
     pub fn announced_shutdown(&mut self, node: NodeId) {
         self.announced.insert(node);
     }
@@ -191,6 +192,7 @@ impl Quorum {
     }
 
     /// The registry of this node does not answer, or does again: no hive can be saved (Q238173).
+    #[cfg_attr(not(test), expect(dead_code, reason = "no fault makes the registry fail yet"))]
     pub fn set_registry_fails(&mut self, fails: bool) {
         self.journal.registry_fails = fails;
     }

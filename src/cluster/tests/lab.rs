@@ -86,7 +86,8 @@ pub struct Lab {
     /// Of every host's current service: the last number.
     pub violations: Vec<String>,
     pub verbose: bool,
-    writes: bool,
+    /// Whether services write into their keys.
+    pub writes: bool,
     values: u32,
     requests: u32,
 }

@@ -4,7 +4,7 @@ mod lab;
 
 use super::*;
 use crate::base::SimDuration;
-use lab::{Lab, config};
+use lab::{Lab, config, key_of};
 
 fn secs(seconds: u64) -> SimDuration {
     SimDuration::from_secs(seconds)
@@ -23,6 +23,23 @@ fn a_cluster_forms_and_the_others_join() {
         let lab = running(nodes, 2, ClusterProfile::w2k(4), nodes as u64);
         assert_eq!(lab.is_whole(), Ok(()), "{nodes} nodes");
     }
+}
+
+#[test]
+fn a_key_follows_its_resource_in_a_move_and_in_a_crash() {
+    let mut lab = running(2, 1, ClusterProfile::w2k(4), 1);
+    lab.writes = false;
+    let owner = lab.online_at(3)[0];
+    lab.set(owner, &key_of(1), 777);
+    lab.run_for(secs(2));
+    lab.control(owner, Control::MoveGroup { group: GroupId(1), to: None });
+    lab.run_for(secs(30));
+    assert_eq!((lab.online_at(3), lab.get(1 - owner, &key_of(1))), (vec![1 - owner], Some(777)));
+    lab.set(1 - owner, &key_of(1), 888);
+    lab.run_for(secs(2));
+    lab.crash(1 - owner);
+    lab.run_for(secs(60));
+    assert_eq!((lab.online_at(3), lab.get(owner, &key_of(1))), (vec![owner], Some(888)));
 }
 
 #[test]
