@@ -220,6 +220,53 @@ pub struct ResourceConfig {
     pub checkpoints: Vec<String>,
 }
 
+/// Failovers in a period before a group is left where it is: what the administrator's program offered for
+/// NT 4.0 to Server 2003. Not published as a default of the service.
+pub const FAILOVER_THRESHOLD: u32 = 10;
+/// That period (SDK, FailoverPeriod).
+pub const FAILOVER_PERIOD: SimDuration = SimDuration::from_hours(6);
+
+impl GroupConfig {
+    /// A group as the administrator's program makes it: no preferred owners, no failback, online at once.
+    pub fn new(name: impl Into<String>) -> GroupConfig {
+        GroupConfig {
+            name: name.into(),
+            preferred_owners: Vec::new(),
+            failover_threshold: Some(FAILOVER_THRESHOLD),
+            failover_period: FAILOVER_PERIOD,
+            failback: Failback::Prevent,
+            online_at_start: true,
+        }
+    }
+}
+
+impl ResourceConfig {
+    /// A resource as the administrator's program makes it: every node can run it, its failure affects the
+    /// group, timers and thresholds are its profile's, nothing is checkpointed.
+    pub fn new(
+        name: impl Into<String>,
+        kind: ResourceKind,
+        group: GroupId,
+        depends_on: Vec<ResourceId>,
+    ) -> ResourceConfig {
+        ResourceConfig {
+            name: name.into(),
+            kind,
+            group,
+            depends_on,
+            possible_owners: Vec::new(),
+            looks_alive: None,
+            is_alive: None,
+            pending_timeout: None,
+            restart_action: RestartAction::AffectGroup,
+            restart_threshold: None,
+            restart_period: None,
+            separate_monitor: false,
+            checkpoints: Vec::new(),
+        }
+    }
+}
+
 impl ClusterConfig {
     /// A node by its number.
     pub fn node(&self, id: NodeId) -> Option<&NodeConfig> {

@@ -38,8 +38,9 @@ mod step;
 mod update;
 
 pub use config::{
-    ClusterConfig, DiskConfig, Failback, GroupConfig, NetworkConfig, NetworkRole, NodeConfig,
-    QuorumKind, ResourceConfig, ResourceKind, RestartAction,
+    ClusterConfig, DiskConfig, FAILOVER_PERIOD, FAILOVER_THRESHOLD, Failback, GroupConfig,
+    NetworkConfig, NetworkRole, NodeConfig, QuorumKind, ResourceConfig, ResourceKind,
+    RestartAction,
 };
 pub use database::Database;
 pub use events::ClusterEvent;

@@ -25,7 +25,7 @@ pub use error::RegistryError;
 pub use format::{Checks, ImageError};
 pub use hive::{HiveId, LAZY_FLUSH, Loaded};
 pub use key::Key;
-pub use path::{DEPTH_MAX, HKEY_LOCAL_MACHINE, KEY_NAME_MAX, KeyPath, PathError};
+pub use path::{DEPTH_MAX, HKEY_LOCAL_MACHINE, KEY_NAME_MAX, KeyPath, PathError, is_name};
 pub use reg_text::{
     ExportError, MISTAKES_MAX, REG_LINES_MAX, RegDialect, RegFile, RegMistake, RegMistakeKind,
     reg_file_text,

@@ -327,8 +327,8 @@ pub(super) fn cmp_names(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len())
 }
 
-/// Whether two names are the same name.
-pub(super) fn is_name(a: &str, b: &str) -> bool {
+/// Whether two names are the same name to a registry: case does not count.
+pub fn is_name(a: &str, b: &str) -> bool {
     cmp_names(a, b) == Ordering::Equal
 }
 

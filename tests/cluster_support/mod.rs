@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use winstorm::base::{ActorId, Event, SimDuration, SimTime, Streams};
 use winstorm::cluster::{
-    ClusterConfig, ClusterProfile, Control, DiskConfig, DiskId, Failback, GroupConfig, GroupId,
+    ClusterConfig, ClusterProfile, Control, DiskConfig, DiskId, GroupConfig, GroupId,
     NetworkConfig, NetworkId, NetworkRole, NodeConfig, NodeId, QuorumKind, ResourceConfig,
-    ResourceId, ResourceKind, ResourceState, RestartAction, StartSwitches,
+    ResourceId, ResourceKind, ResourceState, StartSwitches,
 };
 use winstorm::nbt::{Identity, NbtConfig, NbtProfile, Role};
 use winstorm::net::{MediumConfig, Network, Prefix};
@@ -63,32 +63,7 @@ fn resource(
     kind: ResourceKind,
     below: &[ResourceId],
 ) -> ResourceConfig {
-    ResourceConfig {
-        name: name.into(),
-        kind,
-        group,
-        depends_on: below.to_vec(),
-        possible_owners: Vec::new(),
-        looks_alive: None,
-        is_alive: None,
-        pending_timeout: None,
-        restart_action: RestartAction::AffectGroup,
-        restart_threshold: None,
-        restart_period: None,
-        separate_monitor: false,
-        checkpoints: Vec::new(),
-    }
-}
-
-fn group(name: &str) -> GroupConfig {
-    GroupConfig {
-        name: name.into(),
-        preferred_owners: Vec::new(),
-        failover_threshold: Some(10),
-        failover_period: SimDuration::from_hours(6),
-        failback: Failback::Prevent,
-        online_at_start: true,
-    }
+    ResourceConfig::new(name, kind, group, below.to_vec())
 }
 
 /// What the cluster is set up as.
@@ -125,7 +100,7 @@ pub fn config(profile: ClusterProfile, nodes: u8) -> ClusterConfig {
             DiskConfig { name: "data".into(), signature: 0xB0, letter: 'S' },
         ],
         quorum: QuorumKind::Disk(QUORUM_DISK),
-        groups: vec![group("Cluster Group"), group("App Group")],
+        groups: vec![GroupConfig::new("Cluster Group"), GroupConfig::new("App Group")],
         resources: vec![
             resource("Disk Q:", CLUSTER_GROUP, disk(0), &[]),
             resource("Cluster IP", CLUSTER_GROUP, address(100), &[]),
@@ -182,7 +157,7 @@ pub fn large(groups: u16) -> ClusterConfig {
         let id = GroupId(g);
         config.groups.push(GroupConfig {
             preferred_owners: vec![NodeId((g % 4) as u8 + 1)],
-            ..group(&format!("Group {g}"))
+            ..GroupConfig::new(&format!("Group {g}"))
         });
         let first = config.resources.len() as u16;
         let address = ResourceKind::IpAddress {

@@ -8,6 +8,7 @@ use super::super::ids::{GroupId, NetworkId, NodeId, ResourceId};
 use super::super::update::{DbChange, DbData};
 use super::guid::{Kind, guid};
 use crate::base::SimDuration;
+use crate::registry::is_name;
 
 /// A number that means "none" or "for ever" in the database.
 pub(super) const NONE: u32 = u32::MAX;
@@ -78,6 +79,21 @@ impl Writer {
     }
 }
 
+/// The keys of the hive that belong to the cluster itself; beside them programs that know the cluster keep
+/// what they like.
+const SETUP_KEYS: [&str; 7] =
+    ["Nodes", "Groups", "Resources", "ResourceTypes", "Networks", "NetworkInterfaces", "Quorum"];
+
+/// Whether a change may alter what the typed view says: those of programs' own keys do not.
+pub(in super::super) fn is_about_setup(change: &DbChange) -> bool {
+    let (DbChange::CreateKey(key)
+    | DbChange::DeleteKey(key)
+    | DbChange::SetValue { key, .. }
+    | DbChange::DeleteValue { key, .. }) = change;
+    let top = key.split('\\').next().unwrap_or_default();
+    top.is_empty() || SETUP_KEYS.iter().any(|name| is_name(name, top))
+}
+
 /// The hive as setup leaves it.
 pub(super) fn initial(config: &ClusterConfig) -> Vec<DbChange> {
     let instance = guid(&config.name, Kind::Cluster, 0);
@@ -88,10 +104,7 @@ pub(super) fn initial(config: &ClusterConfig) -> Vec<DbChange> {
     };
     let mut changes =
         vec![value("", "ClusterName", &config.name), value("", "ClusterInstanceID", &instance)];
-    changes.extend(
-        ["Nodes", "Groups", "Resources", "ResourceTypes", "Networks", "NetworkInterfaces"]
-            .map(|key| DbChange::CreateKey(key.into())),
-    );
+    changes.extend(SETUP_KEYS.map(|key| DbChange::CreateKey(key.into())));
     for id in config.node_ids() {
         let name = config.node(id).map_or("", |node| &node.name);
         changes.push(value(&format!("Nodes\\{}", id.0), "NodeName", name));

@@ -30,6 +30,7 @@ mod tests;
 use super::config::ClusterConfig;
 use super::update::{DbChange, DbData};
 use crate::registry::{Caller, Checks, Key, KeyPath, Registry, RegistryError, Restore, Value};
+pub(super) use layout::is_about_setup;
 
 /// The service's own process and account, by which it saves and loads hives.
 const CALLER: Caller<'static> = Caller { process: "clussvc.exe", account: "SYSTEM" };
@@ -108,15 +109,36 @@ impl Database {
     /// A key or value to remove does not exist, or a path, a name or data are none that a registry takes.
     pub fn apply(&mut self, changes: &[DbChange]) -> Result<(), RegistryError> {
         let mut undo = Vec::new();
-        for change in changes {
-            if let Err(error) = self.apply_one(change, &mut undo) {
-                while let Some(step) = undo.pop() {
-                    self.take_back(step).expect("what was done a moment ago can be undone");
-                }
-                return Err(error);
-            }
+        let result = self.apply_each(changes, &mut undo);
+        if result.is_err() {
+            self.take_back_all(undo);
         }
-        Ok(())
+        result
+    }
+
+    /// Whether [`Database::apply`] would take these changes; the database is left as it was.
+    ///
+    /// # Errors
+    /// The same as those of [`Database::apply`].
+    pub fn accepts(&mut self, changes: &[DbChange]) -> Result<(), RegistryError> {
+        let mut undo = Vec::new();
+        let result = self.apply_each(changes, &mut undo);
+        self.take_back_all(undo);
+        result
+    }
+
+    fn apply_each(
+        &mut self,
+        changes: &[DbChange],
+        undo: &mut Vec<Undo>,
+    ) -> Result<(), RegistryError> {
+        changes.iter().try_for_each(|change| self.apply_one(change, undo))
+    }
+
+    fn take_back_all(&mut self, undo: Vec<Undo>) {
+        for step in undo.into_iter().rev() {
+            self.take_back(step).expect("what was done a moment ago can be undone");
+        }
     }
 
     fn apply_one(&mut self, change: &DbChange, undo: &mut Vec<Undo>) -> Result<(), RegistryError> {

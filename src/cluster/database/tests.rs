@@ -15,32 +15,8 @@ use proptest::prelude::*;
 use std::net::Ipv4Addr;
 
 fn resource(name: &str, kind: ResourceKind, group: u16, depends_on: &[u16]) -> ResourceConfig {
-    ResourceConfig {
-        name: name.into(),
-        kind,
-        group: GroupId(group),
-        depends_on: depends_on.iter().copied().map(ResourceId).collect(),
-        possible_owners: Vec::new(),
-        looks_alive: None,
-        is_alive: None,
-        pending_timeout: None,
-        restart_action: RestartAction::AffectGroup,
-        restart_threshold: None,
-        restart_period: None,
-        separate_monitor: false,
-        checkpoints: Vec::new(),
-    }
-}
-
-fn group(name: &str) -> GroupConfig {
-    GroupConfig {
-        name: name.into(),
-        preferred_owners: Vec::new(),
-        failover_threshold: Some(10),
-        failover_period: SimDuration::from_hours(6),
-        failback: Failback::Prevent,
-        online_at_start: true,
-    }
+    let depends_on = depends_on.iter().copied().map(ResourceId).collect();
+    ResourceConfig::new(name, kind, GroupId(group), depends_on)
 }
 
 fn address(network: u8, host: u8) -> Option<Ipv4Addr> {
@@ -63,7 +39,7 @@ fn config() -> ClusterConfig {
     files.separate_monitor = true;
     files.checkpoints =
         vec!["System\\CurrentControlSet\\Services\\Wins\\Partners".into(), "Software\\X".into()];
-    let mut second = group("Files");
+    let mut second = GroupConfig::new("Files");
     second.preferred_owners = vec![NodeId(2)];
     second.failover_threshold = None;
     second.failover_period = SimDuration::from_mins(90);
@@ -92,7 +68,7 @@ fn config() -> ClusterConfig {
             .map(|(letter, signature)| DiskConfig { name: "d".into(), signature, letter })
             .collect(),
         quorum: QuorumKind::Disk(ResourceId(0)),
-        groups: vec![group("Cluster Group"), second],
+        groups: vec![GroupConfig::new("Cluster Group"), second],
         resources: vec![
             resource("Quorum", disk(0), 0, &[]),
             resource("Name", name, 0, &[]),
@@ -189,7 +165,7 @@ fn resources_and_groups_come_and_go() {
     assert_eq!(database.delete_resource(ResourceId(2)), Err(ClusterError(5001)));
     assert_eq!(database.delete_group(GroupId(1)), Err(ClusterError(145)));
     assert_eq!(database.set_dependencies(ResourceId(0), &[ResourceId(1)]), Err(ClusterError(5069)));
-    let (id, changes) = database.create_group(&group("New"));
+    let (id, changes) = database.create_group(&GroupConfig::new("New"));
     database.apply(&changes).unwrap();
     let share = ResourceKind::FileShare { share: "s".into(), path: "R:\\s".into() };
     let new = resource("Share", share, id.0, &[]);
@@ -255,7 +231,10 @@ proptest! {
             // One by one on a copy: what a list does is what its changes do, up to the first that fails.
             let mut copy = database.clone();
             let fine = changes.iter().all(|change| copy.apply(std::slice::from_ref(change)).is_ok());
+            let accepted = database.accepts(&changes);
+            prop_assert_eq!(database.digest(), before.digest(), "asking changes nothing");
             let applied = database.apply(&changes);
+            prop_assert_eq!(accepted.is_ok(), applied.is_ok());
             prop_assert_eq!(applied.is_ok(), fine);
             prop_assert_eq!(database.digest(), if fine { copy.digest() } else { before.digest() });
             prop_assert_eq!(&database.save(), &Database::load(&database.save()).unwrap().save());

@@ -96,7 +96,7 @@ impl ClusterNode {
         out: &mut Outbox<ClusterOutput>,
     ) {
         // What cannot be applied here would be applied nowhere, and halt every node that tried.
-        if self.parts.database.clone().apply(&changes).is_err() {
+        if self.parts.database.accepts(&changes).is_err() {
             return refuse(request, INVALID_PARAMETER, out);
         }
         let update = Update::Database(changes);

@@ -15,7 +15,7 @@ mod snapshot;
 
 use super::checkpoint::Checkpoints;
 use super::config::{ClusterConfig, QuorumKind};
-use super::database::Database;
+use super::database::{Database, is_about_setup};
 use super::disks::DiskDriver;
 use super::failover::Failover;
 use super::global_update::GlobalUpdates;
@@ -707,10 +707,13 @@ impl ClusterNode {
                 if self.parts.database.apply(&changes).is_err() {
                     return self.halt(HaltReason::UpdateFailed, now, out);
                 }
+                let reload = changes.iter().any(is_about_setup);
                 step!(self, now, out).cluster_hive(changes);
                 let flush = now.time + self.config.profile.database_flush;
                 self.flush.get_or_insert(flush);
-                self.reload(now, out);
+                if reload {
+                    self.reload(now, out);
+                }
             }
             Update::NodeUp { node, .. } => self.node_up(node, now, out),
             other => self.parts.failover.apply(&other, step!(self, now, out)),

@@ -109,19 +109,11 @@ pub fn config(nodes: usize, groups: usize, profile: ClusterProfile) -> ClusterCo
         signature: 0x1000 + i as u32,
         letter: (b'Q' + i as u8) as char,
     };
-    let group = |name: String| GroupConfig {
-        name,
-        preferred_owners: Vec::new(),
-        failover_threshold: Some(10),
-        failover_period: SimDuration::from_hours(6),
-        failback: Failback::Prevent,
-        online_at_start: true,
-    };
     let mut resources = vec![resource("quorum", 0, physical(0), &[])];
-    let mut all_groups = vec![group("Cluster Group".into())];
+    let mut all_groups = vec![GroupConfig::new("Cluster Group")];
     for g in 1..=groups {
         let first = resources.len() as u16;
-        all_groups.push(group(format!("group-{g}")));
+        all_groups.push(GroupConfig::new(format!("group-{g}")));
         resources.push(resource(&format!("disk-{g}"), g, physical(g), &[]));
         let ip = ResourceKind::IpAddress {
             address: Ipv4Addr::new(10, 0, 0, 100 + g as u8),
@@ -163,21 +155,8 @@ fn physical(disk: usize) -> ResourceKind {
 }
 
 fn resource(name: &str, group: usize, kind: ResourceKind, depends_on: &[u16]) -> ResourceConfig {
-    ResourceConfig {
-        name: name.into(),
-        kind,
-        group: GroupId(group as u16),
-        depends_on: depends_on.iter().map(|&r| ResourceId(r)).collect(),
-        possible_owners: Vec::new(),
-        looks_alive: None,
-        is_alive: None,
-        pending_timeout: None,
-        restart_action: RestartAction::AffectGroup,
-        restart_threshold: None,
-        restart_period: None,
-        separate_monitor: false,
-        checkpoints: Vec::new(),
-    }
+    let depends_on = depends_on.iter().map(|&r| ResourceId(r)).collect();
+    ResourceConfig::new(name, kind, GroupId(group as u16), depends_on)
 }
 
 impl Lab {

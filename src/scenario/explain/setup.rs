@@ -8,8 +8,8 @@ use crate::cluster::{
     ClusterConfig, ClusterVersion, Failback, GroupId, NetworkRole, NodeId, QuorumKind,
     ResourceConfig, ResourceKind, RestartAction,
 };
+use crate::cluster::{FAILOVER_PERIOD, FAILOVER_THRESHOLD};
 use crate::scenario::cluster::ClusterPlan;
-use crate::scenario::lower::{FAILOVER_PERIOD, FAILOVER_THRESHOLD};
 use crate::scenario::program::{ProgramPlan, WriteData};
 
 /// One row for each cluster.

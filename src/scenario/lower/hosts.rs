@@ -17,6 +17,7 @@ use crate::wins::{WinsProfile, WinsVersion};
 use crate::wire::name_service::NodeType;
 use crate::wire::{NetbiosName, Suffix};
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 /// From power-on to the first packet, unless the file says otherwise.
 pub const BOOT_TAKES: DurationRange = DurationRange::fixed(SimDuration::from_secs(30));
@@ -205,15 +206,10 @@ impl Build<'_> {
     pub(super) fn assign_addresses(&mut self) {
         let mut next = 0;
         for entry in self.named("host") {
-            let first = next;
-            while next < self.plan.hosts.len()
-                && self.plan.group_of(HostRef(next as u32)).template == entry.key
-            {
-                next += 1;
-            }
+            let hosts = self.next_hosts(&mut next, &entry.key);
             let Some(node) = entry.node.table().and_then(|t| t.get("address")) else { continue };
             let Some(start) = node.text().and_then(|t| values::address(t).ok()) else { continue };
-            for (n, host) in (first..next).enumerate() {
+            for (n, host) in hosts.enumerate() {
                 let bits = start.to_bits().saturating_add(n as u32);
                 let (subnet, owner) = self.owner_of(host);
                 let address = Ipv4Addr::from_bits(bits);
@@ -228,6 +224,17 @@ impl Build<'_> {
         self.address_routers();
         self.address_others();
         self.other_interfaces();
+    }
+
+    /// The hosts from `next` on that were made from this template; hosts stand in the order of the file.
+    pub(super) fn next_hosts(&self, next: &mut usize, template: &str) -> Range<usize> {
+        let first = *next;
+        while *next < self.plan.hosts.len()
+            && self.plan.group_of(HostRef(*next as u32)).template == template
+        {
+            *next += 1;
+        }
+        first..*next
     }
 
     fn owner_of(&self, host: usize) -> (SubnetRef, String) {

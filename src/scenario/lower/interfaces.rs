@@ -3,7 +3,7 @@
 use super::Build;
 use crate::scenario::diagnose::Mistake;
 use crate::scenario::document::{Node, Span, Value};
-use crate::scenario::plan::{HostRef, InterfacePlan, SubnetRef};
+use crate::scenario::plan::{InterfacePlan, SubnetRef};
 use crate::scenario::values;
 use std::net::Ipv4Addr;
 
@@ -24,12 +24,7 @@ impl Build<'_> {
     fn interfaces(&mut self, given: bool) {
         let mut next = 0;
         for entry in self.named("host") {
-            let first = next;
-            while next < self.plan.hosts.len()
-                && self.plan.group_of(HostRef(next as u32)).template == entry.key
-            {
-                next += 1;
-            }
+            let hosts = self.next_hosts(&mut next, &entry.key);
             let Some(node) = entry.node.table().and_then(|t| t.get("also_on")) else { continue };
             let wanted: Vec<(&str, Span, Option<&Node>)> = match &node.value {
                 Value::Table(table) => table
@@ -47,7 +42,7 @@ impl Build<'_> {
             }
             for (name, span, address) in wanted {
                 if address.is_some() == given {
-                    self.interface(first..next, name, span, address);
+                    self.interface(hosts.clone(), name, span, address);
                 }
             }
         }

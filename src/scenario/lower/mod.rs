@@ -16,7 +16,6 @@ mod services;
 mod steps;
 mod workloads;
 
-pub(super) use cluster::{FAILOVER_PERIOD, FAILOVER_THRESHOLD};
 pub use hosts::{BOOT_TAKES, default_cpu};
 
 use super::diagnose::{Mistake, Mistakes};

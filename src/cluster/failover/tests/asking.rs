@@ -4,8 +4,8 @@ use super::lab::Lab;
 use super::setup::{A, B, C, DISK, G, MIDDLE, TOP, config, resource};
 use crate::base::SimDuration;
 use crate::cluster::{
-    ClusterProfile, Control, DbData, GroupId, NodeId, ResourceCall, ResourceEvent, ResourceId,
-    ResourceState, Update,
+    ClusterProfile, Control, DbData, GroupConfig, GroupId, NodeId, ResourceCall, ResourceEvent,
+    ResourceId, ResourceState, Update,
 };
 
 const SECOND: SimDuration = SimDuration::from_secs(1);
@@ -205,7 +205,7 @@ fn new_resources_appear_offline_and_deleted_ones_vanish() {
 #[test]
 fn a_new_group_is_claimed_by_one_node() {
     let mut lab = cluster(3);
-    let mut new = super::setup::group("new");
+    let mut new = GroupConfig::new("new");
     new.preferred_owners = vec![C];
     let (id, changes) = lab.nodes[&A].database.create_group(&new);
     lab.config.groups.push(new);

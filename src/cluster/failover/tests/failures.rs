@@ -1,11 +1,12 @@
 //! Polls, time-outs, restarts, thresholds, monitors and limits.
 
 use super::lab::Lab;
-use super::setup::{A, B, G, MIDDLE, TOP, config, group, resource};
+use super::setup::{A, B, G, MIDDLE, TOP, config, resource};
 use crate::base::{SimDuration, SimTime, Streams};
 use crate::cluster::{
-    ClusterConfig, ClusterProfile, Control, DiskId, FailureCause, NodeId, ResourceCall,
-    ResourceConfig, ResourceEvent, ResourceId, ResourceKind, ResourceState, RestartAction,
+    ClusterConfig, ClusterProfile, Control, DiskId, FailureCause, GroupConfig, NodeId,
+    ResourceCall, ResourceConfig, ResourceEvent, ResourceId, ResourceKind, ResourceState,
+    RestartAction,
 };
 use std::collections::BTreeMap;
 
@@ -33,7 +34,7 @@ fn called(lab: &Lab, id: ResourceId, call: ResourceCall) -> Option<SimTime> {
 #[test]
 fn an_idle_cluster_of_a_hundred_resources_waits_for_nothing() {
     let mut config = config(4, profile());
-    config.groups.extend((2..12).map(|_| group("g")));
+    config.groups.extend((2..12).map(|_| GroupConfig::new("g")));
     let more = (0..95u16).map(|n| resource(&format!("r{n}"), 2 + n % 10, &[]));
     config.resources.extend(more);
     let lab = Lab::new(config);
@@ -248,7 +249,7 @@ fn cycles_and_missing_disks_do_not_start_and_hurt_nobody() {
     config.resources.push(resource("x", 0, &[6]));
     config.resources.push(resource("y", 0, &[5]));
     config.resources.push(resource("on nothing", 0, &[99]));
-    config.groups.push(group("lost"));
+    config.groups.push(GroupConfig::new("lost"));
     let disk = DiskId(77);
     let kind = ResourceKind::PhysicalDisk { disk, skip_chkdsk: false, conditional_mount: false };
     config.resources.push(ResourceConfig {

@@ -1,10 +1,11 @@
 //! Groups come online, move, fail, fail over, and fail back.
 
 use super::lab::Lab;
-use super::setup::{A, B, C, DISK, G, MIDDLE, TOP, config, group};
+use super::setup::{A, B, C, DISK, G, MIDDLE, TOP, config};
 use crate::base::SimDuration;
 use crate::cluster::{
-    ClusterProfile, Control, Failback, GroupId, NodeId, ResourceCall, ResourceEvent, ResourceState,
+    ClusterProfile, Control, Failback, GroupConfig, GroupId, NodeId, ResourceCall, ResourceEvent,
+    ResourceState,
 };
 
 fn two() -> Lab {
@@ -118,7 +119,7 @@ fn the_fourth_failure_in_a_period_moves_the_group_and_the_third_by_the_other_rea
 #[test]
 fn failback_waits_for_its_window_and_for_the_group_to_be_quiet() {
     let mut config = config(2, ClusterProfile::w2k(2));
-    config.groups[1] = group("Files");
+    config.groups[1] = GroupConfig::new("Files");
     config.groups[1].preferred_owners = vec![A, B];
     config.groups[1].failback = Failback::Window { start: 2, end: 4 };
     let mut lab = Lab::new(config.clone());

@@ -2,11 +2,11 @@
 //! The laboratory judges every instant; when the faults have ended everything that can be online is.
 
 use super::lab::{Lab, Node, Real};
-use super::setup::{disk, group, resource};
+use super::setup::{disk, resource};
 use crate::base::{SimDuration, Stream, Streams};
 use crate::cluster::{
-    ClusterConfig, ClusterProfile, Control, Failback, GroupId, NodeId, ResourceEvent, ResourceId,
-    ResourceState, RestartAction,
+    ClusterConfig, ClusterProfile, Control, Failback, GroupConfig, GroupId, NodeId, ResourceEvent,
+    ResourceId, ResourceState, RestartAction,
 };
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn a_config(chance: &mut Stream) -> ClusterConfig {
     config.groups.truncate(1);
     config.resources.truncate(2);
     for number in 1..=3u16 {
-        let mut group = group("g");
+        let mut group = GroupConfig::new("g");
         let any = |chance: &mut Stream| NodeId(chance.between(1, u64::from(nodes)) as u8);
         group.preferred_owners = (0..chance.below(3)).map(|_| any(chance)).collect();
         group.failback = match chance.below(3) {

@@ -1,45 +1,20 @@
 //! Clusters to play with.
 
-use crate::base::SimDuration;
 use crate::cluster::{
-    ClusterConfig, ClusterProfile, DiskConfig, DiskId, Failback, GroupConfig, GroupId,
-    NetworkConfig, NetworkRole, NodeConfig, NodeId, QuorumKind, ResourceConfig, ResourceId,
-    ResourceKind, RestartAction,
+    ClusterConfig, ClusterProfile, DiskConfig, DiskId, GroupConfig, GroupId, NetworkConfig,
+    NetworkRole, NodeConfig, NodeId, QuorumKind, ResourceConfig, ResourceId, ResourceKind,
 };
 
 pub fn resource(name: &str, group: u16, depends_on: &[u16]) -> ResourceConfig {
-    ResourceConfig {
-        name: name.into(),
-        kind: ResourceKind::GenericService { service: name.into(), use_network_name: false },
-        group: GroupId(group),
-        depends_on: depends_on.iter().copied().map(ResourceId).collect(),
-        possible_owners: Vec::new(),
-        looks_alive: None,
-        is_alive: None,
-        pending_timeout: None,
-        restart_action: RestartAction::AffectGroup,
-        restart_threshold: None,
-        restart_period: None,
-        separate_monitor: false,
-        checkpoints: Vec::new(),
-    }
+    let kind = ResourceKind::GenericService { service: name.into(), use_network_name: false };
+    let depends_on = depends_on.iter().copied().map(ResourceId).collect();
+    ResourceConfig::new(name, kind, GroupId(group), depends_on)
 }
 
 pub fn disk(number: u16, group: u16) -> ResourceConfig {
     let disk = DiskId(number);
     let kind = ResourceKind::PhysicalDisk { disk, skip_chkdsk: false, conditional_mount: false };
     ResourceConfig { kind, ..resource("disk", group, &[]) }
-}
-
-pub fn group(name: &str) -> GroupConfig {
-    GroupConfig {
-        name: name.into(),
-        preferred_owners: Vec::new(),
-        failover_threshold: Some(10),
-        failover_period: SimDuration::from_hours(6),
-        failback: Failback::Prevent,
-        online_at_start: true,
-    }
 }
 
 /// A Cluster Group with the quorum disk and one service, and a group with a disk (2), a service on it (3)
@@ -56,7 +31,7 @@ pub fn config(nodes: u8, profile: ClusterProfile) -> ClusterConfig {
             .map(|n| DiskConfig { name: format!("d{n}"), signature: 100 + n, letter: 'Q' })
             .collect(),
         quorum: QuorumKind::Disk(ResourceId(0)),
-        groups: vec![group("Cluster Group"), group("Files")],
+        groups: vec![GroupConfig::new("Cluster Group"), GroupConfig::new("Files")],
         resources: vec![
             disk(0, 0),
             resource("name", 0, &[]),

@@ -29,20 +29,9 @@ pub fn config(nodes: u8, profile: ClusterProfile) -> ClusterConfig {
         signature,
         letter,
     };
-    let resource = |name: &str, disk: DiskId| ResourceConfig {
-        name: name.into(),
-        kind: ResourceKind::PhysicalDisk { disk, skip_chkdsk: false, conditional_mount: true },
-        group: GroupId(0),
-        depends_on: Vec::new(),
-        possible_owners: Vec::new(),
-        looks_alive: None,
-        is_alive: None,
-        pending_timeout: None,
-        restart_action: RestartAction::AffectGroup,
-        restart_threshold: None,
-        restart_period: None,
-        separate_monitor: false,
-        checkpoints: Vec::new(),
+    let resource = |name: &str, disk: DiskId| {
+        let kind = ResourceKind::PhysicalDisk { disk, skip_chkdsk: false, conditional_mount: true };
+        ResourceConfig::new(name, kind, GroupId(0), Vec::new())
     };
     ClusterConfig {
         name: "LAB".into(),

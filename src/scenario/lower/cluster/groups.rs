@@ -1,18 +1,12 @@
 //! Groups: the one setup makes, those of the file, and where each goes.
 
 use super::{CLUSTER_GROUP, Draft, DraftGroup, DraftResource};
-use crate::base::SimDuration;
 use crate::cluster::{Failback, GroupConfig, GroupId, ResourceId};
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Entry, Node, Table};
 use crate::scenario::lower::Build;
 use crate::scenario::values;
 
-/// Failovers in a period before a group is left where it is: what the administrator's program offered for
-/// NT 4.0 to Server 2003. Not published as a default of the service.
-pub(in crate::scenario) const FAILOVER_THRESHOLD: u32 = 10;
-/// That period (SDK, FailoverPeriod).
-pub(in crate::scenario) const FAILOVER_PERIOD: SimDuration = SimDuration::from_hours(6);
 /// Groups and resources one cluster may have here: far beyond every product, well within their numbers.
 const THINGS_MAX: usize = 20_000;
 /// Resources setup makes in the Cluster Group, by key.
@@ -86,13 +80,14 @@ impl Build<'_> {
         }
         let threshold = table.count("failover_threshold").and_then(|n| u32::try_from(n).ok());
         let period = table.parse("failover_period", values::interval);
+        let usual = GroupConfig::new(name);
         GroupConfig {
-            name,
             preferred_owners,
-            failover_threshold: Some(threshold.unwrap_or(FAILOVER_THRESHOLD)),
-            failover_period: period.unwrap_or(FAILOVER_PERIOD),
+            failover_threshold: threshold.or(usual.failover_threshold),
+            failover_period: period.unwrap_or(usual.failover_period),
             failback,
-            online_at_start: table.switch("online_at_start").unwrap_or(true),
+            online_at_start: table.switch("online_at_start").unwrap_or(usual.online_at_start),
+            ..usual
         }
     }
 

@@ -12,8 +12,6 @@ mod refs;
 mod resources;
 mod steps;
 
-pub(in crate::scenario) use groups::{FAILOVER_PERIOD, FAILOVER_THRESHOLD};
-
 use super::Build;
 use crate::base::SimDuration;
 use crate::cluster::{

@@ -1,10 +1,9 @@
 //! What administrators do to registries and clusters.
 
 use super::switches_of;
-use crate::base::SimDuration;
 use crate::cluster::{
     Control, DbChange, DbData, GroupId, NodeId, QuorumKind, ResourceConfig, ResourceId,
-    ResourceKind, RestartAction,
+    ResourceKind,
 };
 use crate::registry::{KeyPath, Value as Data};
 use crate::scenario::cluster::{
@@ -396,7 +395,7 @@ impl Build<'_> {
             let mistake = Mistake::new(node.span, format!("there is a resource `{name}` already"));
             self.out.add(mistake.hint("error 5010"));
         }
-        let list = vec![created(name, kind, group, depends_on?)];
+        let list = vec![ResourceConfig::new(name, kind, group, depends_on?)];
         Some((cluster, ClusterAction::CreateResources(list)))
     }
 
@@ -414,7 +413,7 @@ impl Build<'_> {
         let list = (1..=count).map(|n| {
             let fill = |text: &str| text.replace("{n}", &n.to_string());
             let kind = ResourceKind::FileShare { share: fill(share), path: fill(path) };
-            created(fill(share), kind, group, depends_on.clone())
+            ResourceConfig::new(fill(share), kind, group, depends_on.clone())
         });
         Some((cluster, ClusterAction::CreateResources(list.collect())))
     }
@@ -560,29 +559,4 @@ impl Build<'_> {
 fn signature(text: &str) -> Option<u32> {
     let digits = text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
     digits.then(|| u32::from_str_radix(text, 16).ok()).flatten()
-}
-
-/// A resource as the administrator's program makes it.
-fn created(
-    name: String,
-    kind: ResourceKind,
-    group: GroupId,
-    depends_on: Vec<ResourceId>,
-) -> ResourceConfig {
-    let none: Option<SimDuration> = None;
-    ResourceConfig {
-        name,
-        kind,
-        group,
-        depends_on,
-        possible_owners: Vec::new(),
-        looks_alive: none,
-        is_alive: none,
-        pending_timeout: none,
-        restart_action: RestartAction::AffectGroup,
-        restart_threshold: None,
-        restart_period: none,
-        separate_monitor: false,
-        checkpoints: Vec::new(),
-    }
 }
