@@ -154,9 +154,11 @@ fn put_key(out: &mut Vec<u8>, depth: u16, name: &str, key: &Key) {
         out.push(b'V');
         out.extend(value.kind().to_le_bytes());
         put_text(out, name);
-        let data = value.data();
-        out.extend((data.len() as u32).to_le_bytes());
-        out.extend(data);
+        let start = out.len() + 4;
+        out.extend([0; 4]);
+        value.put_data(out);
+        let length = (out.len() - start) as u32;
+        out[start - 4..start].copy_from_slice(&length.to_le_bytes());
     }
     for (name, key) in key.keys() {
         put_key(out, depth + 1, name, key);

@@ -149,13 +149,20 @@ impl Value {
 
     /// The bytes as the registry stores them: strings in UTF-16, little-endian, with their NUL.
     pub fn data(&self) -> Vec<u8> {
+        let mut data = Vec::new();
+        self.put_data(&mut data);
+        data
+    }
+
+    /// Appends what [`Value::data`] gives.
+    pub(super) fn put_data(&self, out: &mut Vec<u8>) {
         match self {
-            Value::None(data) | Value::Binary(data) | Value::Other { data, .. } => data.to_vec(),
-            Value::Sz(text) | Value::ExpandSz(text) => utf16(text, &[0]).collect(),
-            Value::Dword(number) => number.to_le_bytes().to_vec(),
+            Value::None(data) | Value::Binary(data) | Value::Other { data, .. } => out.extend(data),
+            Value::Sz(text) | Value::ExpandSz(text) => put_utf16(out, text),
+            Value::Dword(number) => out.extend(number.to_le_bytes()),
             Value::MultiSz(strings) => {
-                let strings = strings.iter().flat_map(|text| utf16(text, &[0]));
-                strings.chain([0, 0]).collect()
+                strings.iter().for_each(|text| put_utf16(out, text));
+                out.extend([0, 0]);
             }
         }
     }
@@ -197,8 +204,10 @@ pub(super) fn check_value_name(name: &str) -> Result<(), ValueError> {
     if name.chars().any(char::is_control) { Err(ValueError::ControlInName) } else { Ok(()) }
 }
 
-fn utf16<'a>(text: &'a str, end: &'a [u16]) -> impl Iterator<Item = u8> + 'a {
-    text.encode_utf16().chain(end.iter().copied()).flat_map(u16::to_le_bytes)
+fn put_utf16(out: &mut Vec<u8>, text: &str) {
+    for unit in text.encode_utf16().chain([0]) {
+        out.extend_from_slice(&unit.to_le_bytes());
+    }
 }
 
 /// The text of a string that is whole: UTF-16 with a NUL at its end.

@@ -170,10 +170,16 @@ pub fn closing_line(mistakes: usize, files: usize) -> String {
     format!("{mistakes} mistake{} in {files} file{}", plural(mistakes), plural(files))
 }
 
-/// The word nearest to `word`, if one is near enough to have been meant.
+/// The word nearest to `word`, if one is near enough to have been meant: few edits away, or the beginning
+/// of it up to an underscore (`command` for `command_line`).
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(1);
-    let near = known.map(|k| (distance(word, k), k)).filter(|&(d, _)| d <= limit);
+    let distance = |k: &str| match distance(word, k) {
+        edits if edits <= limit => Some(edits),
+        _ if word.strip_prefix(k).is_some_and(|rest| rest.starts_with('_')) => Some(usize::MAX),
+        _ => None,
+    };
+    let near = known.filter_map(|k| Some((distance(k)?, k)));
     near.min_by_key(|&(d, k)| (d, k)).map(|(_, k)| k)
 }
 
@@ -220,6 +226,8 @@ mod tests {
         let words = ["pull_interval", "pull_from", "push_to"];
         assert_eq!(nearest("pull_intervall", words.into_iter()), Some("pull_interval"));
         assert_eq!(nearest("plul_from", words.into_iter()), Some("pull_from"));
+        assert_eq!(nearest("push_to_partner", words.into_iter()), Some("push_to"));
+        assert_eq!(nearest("push_together", words.into_iter()), None);
         assert_eq!(nearest("colour", words.into_iter()), None);
     }
 }
