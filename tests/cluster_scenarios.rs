@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use winstorm::base::{SimDuration, SimTime};
 use winstorm::explore::{RunOptions, run};
 use winstorm::measure::{RunResult, Verdict};
 use winstorm::scenario::load_file;
@@ -34,4 +35,17 @@ fn a_cluster_survives_a_power_cut_and_is_measured() {
 #[test]
 fn the_same_seed_gives_the_same_cluster_twice() {
     assert_eq!(run_file(&[]).digest, run_file(&[]).digest);
+}
+
+/// Node 2 moves the quorum away in the middle of a regroup that rests on its having won it: with the disk
+/// given back at once, the other half of the cut cluster wins it too.
+#[test]
+fn a_quorum_that_is_moved_in_the_middle_of_a_regroup_has_one_owner() {
+    let file = Path::new("scenarios/cluster/swarm-four-nodes.toml");
+    let plan = load_file(file, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let until = Some(SimTime::ZERO + SimDuration::from_mins(16));
+    let options = RunOptions { seed: Some(5), until, ..RunOptions::default() };
+    let result = run("swarm-four-nodes.toml", &Arc::new(plan), options).expect("it holds together");
+    let broken = result.measures.iter().find(|m| m.name == "cluster.breaches");
+    assert_eq!(broken.map(|m| m.max), Some(0.0));
 }

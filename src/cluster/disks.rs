@@ -235,9 +235,10 @@ impl DiskDriver {
             ScsiResult::Conflict if !it.yielded => {
                 let is_quorum = quorum_disk(step.config).is_some_and(|(q, ..)| q == disk);
                 if step.config.profile.loser_breaks_reservation && !is_quorum {
-                    // Q289863: it takes the disk back by force, and writes on what another has mounted.
+                    // Q289863: it takes the disk back by force, and writes on what another has mounted. Only
+                    // this disk: the owner of the quorum defends that, and wins.
                     let reset = next_ticket(&mut self.commands, disk);
-                    step.scsi(reset, disk, ScsiCommand::Reset);
+                    step.scsi(reset, disk, ScsiCommand::ResetDisk);
                     let reserve = next_ticket(&mut self.commands, disk);
                     it.renewing = Some((reserve.number, step.now.time));
                     step.scsi(reserve, disk, ScsiCommand::Reserve);

@@ -196,6 +196,8 @@ pub enum ScsiCommand {
     Release,
     /// Break every reservation on the bus.
     Reset,
+    /// Break the reservation of this disk only (a bus device reset, SCSI-2 6.6.3).
+    ResetDisk,
     /// Mount the volume, checking it as the resource's properties say.
     Mount {
         /// Do not check a dirty volume.

@@ -68,6 +68,7 @@ fn program(plan: &ProgramPlan) -> ProgramSpec {
         },
         every: ends(write.every),
     });
+    let files = plan.files.iter().map(|file| (file.path.clone(), ends(file.every)));
     ProgramSpec {
         name: plan.name.clone(),
         automatic: plan.automatic,
@@ -77,6 +78,7 @@ fn program(plan: &ProgramPlan) -> ProgramSpec {
         crashes_every: plan.crashes_every,
         needs: needs.collect(),
         writes: writes.collect(),
+        files: files.collect(),
         keeps_open: plan.keeps_open.clone(),
         leaks_handles: plan.leaks_handles,
         cluster_aware: plan.cluster_aware,

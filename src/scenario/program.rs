@@ -64,6 +64,8 @@ pub struct ProgramPlan {
     pub needs: Vec<NeedPlan>,
     /// What it writes while it runs.
     pub writes: Vec<WritePlan>,
+    /// Files of the cluster's disks it writes while it runs.
+    pub files: Vec<FilePlan>,
     /// Keys it keeps open while it runs.
     pub keeps_open: Vec<KeyPath>,
     /// Whether it forgets to close them when it stops (Q316772).
@@ -82,6 +84,15 @@ pub struct NeedPlan {
     pub value: String,
     /// Its data; `None` for any.
     pub data: Option<Value>,
+}
+
+/// A file on a disk of the cluster that a program writes, again and again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FilePlan {
+    /// The whole path, with the letter of the disk.
+    pub path: String,
+    /// From one write to the next; the first comes after one such time.
+    pub every: DurationRange,
 }
 
 /// Something a program writes into the registry, again and again.

@@ -17,6 +17,8 @@ use crate::cluster::{
 use redb::StorageBackend;
 use std::io;
 
+/// What a program writes into a file at once: a sector.
+const RECORD: usize = 512;
 /// What a file operation over the net takes longer than at home.
 const SHARE_TRIP: SimDuration = SimDuration::from_millis(2);
 /// When a redirector gives up a server that does not answer (SESSTIMEOUT is 45 s; a dead connection is seen
@@ -57,6 +59,7 @@ impl World {
             }
             ScsiCommand::Release => scsi(bus.release(node, signature, now)),
             ScsiCommand::Reset => scsi(bus.reset(node, ResetScope::Bus, now)),
+            ScsiCommand::ResetDisk => scsi(bus.reset(node, ResetScope::Target(signature), now)),
             ScsiCommand::Mount { skip_chkdsk, conditional_mount } => {
                 let rule = MountRule { skip_chkdsk, conditional_mount };
                 let answer = bus.mount(node, signature, rule, now);
@@ -159,6 +162,20 @@ impl World {
 
 /// Files.
 impl World {
+    /// A program writes a record, through its node's cache, at the beginning of a file on a shared disk. It
+    /// goes on without if it cannot: nothing happens on a node that has not the disk.
+    pub(super) fn write_shared_file<S: Scheduler>(&mut self, h: usize, path: &str, sched: &mut S) {
+        let Some(part) = &self.hosts[h].cluster else { return };
+        let (site, node) = (part.site, part.initiator);
+        let on = |letter: char| path.starts_with(|first: char| first.eq_ignore_ascii_case(&letter));
+        let Some(disk) = part.config.disks.iter().find(|disk| on(disk.letter)) else { return };
+        let (signature, file) = (Signature(disk.signature), path.get(3..).unwrap_or_default());
+        let record = [node.0; RECORD];
+        let bus = &mut self.clusters[site].bus;
+        let _ = bus.write_at(node, signature, file, (0, &record), Flush::Through, sched.now());
+        self.bus_told(site, sched);
+    }
+
     /// A file of the node's own, as it is now.
     pub(super) fn read_own(&self, h: usize, path: &str) -> Option<Vec<u8>> {
         let system = self.hosts[h].system.as_ref()?;

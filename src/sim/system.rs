@@ -47,6 +47,8 @@ pub struct ProgramSpec {
     pub needs: Vec<(KeyPath, String, Option<Value>)>,
     /// What it writes while it runs.
     pub writes: Vec<ProgramWrite>,
+    /// Files of the cluster's disks it writes while it runs: the whole path, from one write to the next.
+    pub files: Vec<(String, (SimDuration, SimDuration))>,
     /// Keys it keeps open while it runs.
     pub keeps_open: Vec<KeyPath>,
     /// Whether it leaves them open when it stops (Q316772).

@@ -316,7 +316,8 @@ impl World {
             // A key that is not there cannot be kept open: the program does without.
             let _ = registry.open(key, &program.spec.name);
         }
-        let (writes, crashes) = (program.spec.writes.len(), program.spec.crashes_every);
+        let writes = program.spec.writes.len() + program.spec.files.len();
+        let crashes = program.spec.crashes_every;
         self.tell(h, What::Program { program: p as u16, runs: true }, sched);
         (0..writes).for_each(|write| self.plan_write(h, p, write as u16, sched));
         if let Some(mean) = crashes
@@ -329,7 +330,11 @@ impl World {
 
     fn plan_write<S: Scheduler>(&mut self, h: usize, p: usize, write: u16, sched: &mut S) {
         let Some(system) = &self.hosts[h].system else { return };
-        let (low, high) = system.programs[p].spec.writes[usize::from(write)].every;
+        let spec = &system.programs[p].spec;
+        let (low, high) = match usize::from(write).checked_sub(spec.writes.len()) {
+            Some(file) => spec.files[file].1,
+            None => spec.writes[usize::from(write)].every,
+        };
         if let Some(after) = self.draw(h, p, |s| s.duration(low, high)) {
             // A gap of zero would never get anywhere.
             let after = after.max(SimDuration(1));
@@ -340,6 +345,10 @@ impl World {
     fn program_writes<S: Scheduler>(&mut self, h: usize, p: usize, write: usize, sched: &mut S) {
         let Some(system) = &mut self.hosts[h].system else { return };
         let spec = &system.programs[p].spec;
+        if let Some(file) = write.checked_sub(spec.writes.len()) {
+            let path = spec.files[file].0.clone();
+            return self.write_shared_file(h, &path, sched);
+        }
         let (write, aware) = (spec.writes[write].clone(), spec.cluster_aware);
         let registry = &mut system.hives.registry;
         let key = match aware {

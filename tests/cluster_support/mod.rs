@@ -197,6 +197,7 @@ pub fn program() -> ProgramSpec {
             data: None,
             every: seconds(10),
         }],
+        files: Vec::new(),
         keeps_open: Vec::new(),
         leaks_handles: false,
         cluster_aware: false,

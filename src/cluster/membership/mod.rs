@@ -108,6 +108,11 @@ impl Membership {
         self.members
     }
 
+    /// Whether a regroup runs.
+    pub fn is_in_regroup(&self) -> bool {
+        self.regroup.is_some()
+    }
+
     /// This node has formed a cluster: it is its only member, and holds the quorum.
     pub fn formed(&mut self, step: &mut Step<'_>) {
         self.begin(step);

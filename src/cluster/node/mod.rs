@@ -11,6 +11,7 @@
 //! starts it.
 
 mod control;
+mod custody;
 mod snapshot;
 
 use super::checkpoint::Checkpoints;
@@ -77,6 +78,11 @@ pub struct ClusterNode {
     held_logs: VecDeque<(u64, Vec<DbChange>)>,
     /// The quorum's files are closed, and its disk is being given back: the last step of an orderly stop.
     giving_quorum: bool,
+    /// This node is the owner of the quorum and has given its disk back: the update that names another owner
+    /// is on its way.
+    quorum_given: bool,
+    /// The quorum's disk is to be given up as soon as no regroup runs; whether in order.
+    quorum_give: Option<bool>,
 }
 
 /// The parts of a running service.
@@ -136,6 +142,8 @@ impl ClusterNode {
             sponsored: BTreeMap::new(),
             held_logs: VecDeque::new(),
             giving_quorum: false,
+            quorum_given: false,
+            quorum_give: None,
         }
     }
 
@@ -271,7 +279,7 @@ impl ClusterNode {
         self.parts = Parts::new((now.time.0 / 10_000_000) as u32);
         self.notices.clear();
         (self.flush, self.snapshot) = (None, None);
-        self.giving_quorum = false;
+        (self.giving_quorum, self.quorum_given, self.quorum_give) = (false, false, None);
         self.sponsored.clear();
         self.held_logs.clear();
         self.switches = switches;
@@ -374,6 +382,9 @@ impl ClusterNode {
     /// Passes on what the parts have told, and what that makes others tell, until nobody tells anything.
     fn pass_on(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
         for _ in 0..NOTICES_MAX {
+            if self.notices.is_empty() && self.quorum_give.is_some() {
+                self.give_quorum_at_last(now, out);
+            }
             let Some(notice) = self.notices.pop_front() else { return };
             if self.phase == Phase::Stopped {
                 self.notices.clear();
@@ -385,6 +396,7 @@ impl ClusterNode {
     }
 
     fn notice(&mut self, notice: Notice, now: Now, out: &mut Outbox<ClusterOutput>) {
+        let quorum_disk = self.quorum_disk();
         let parts = &mut self.parts;
         match notice {
             Notice::Rpc { to, kind, body } => {
@@ -414,6 +426,7 @@ impl ClusterNode {
             Notice::Arbitrated { won } => self.arbitrated(won, now, out),
             Notice::DiskOnline { disk, ok } => {
                 if ok {
+                    self.quorum_given &= Some(disk) != quorum_disk;
                     parts.quorum.disk_online(disk, &parts.database, step!(self, now, out));
                     self.write_held_logs(now, out);
                 } else {
@@ -424,12 +437,7 @@ impl ClusterNode {
                     parts.failover.disk_online(disk, ok, step!(self, now, out));
                 }
             }
-            Notice::DiskOffline { disk } => {
-                parts.failover.disk_offline(disk, step!(self, now, out));
-                if self.giving_quorum && Some(disk) == self.quorum_disk() {
-                    self.left(now, out);
-                }
-            }
+            Notice::DiskOffline { disk } => self.disk_offline(disk, now, out),
             Notice::ReservationLost { disk } => match Some(disk) == self.quorum_disk() {
                 true => self.halt(HaltReason::LostQuorum, now, out),
                 false => self.parts.failover.disk_lost(disk, step!(self, now, out)),
@@ -481,12 +489,7 @@ impl ClusterNode {
             Notice::TakeDisk { disk, skip_chkdsk, conditional_mount } => {
                 parts.disks.take(disk, skip_chkdsk, conditional_mount, step!(self, now, out));
             }
-            Notice::GiveDisk { disk, orderly } => {
-                let database = &parts.database;
-                if parts.quorum.before_give(disk, orderly, database, step!(self, now, out)) {
-                    parts.disks.give(disk, orderly, step!(self, now, out));
-                }
-            }
+            Notice::GiveDisk { disk, orderly } => self.give_disk(disk, orderly, now, out),
             Notice::AllOffline => {
                 let database = &parts.database;
                 parts.quorum.close(database, step!(self, now, out));
@@ -646,55 +649,6 @@ impl ClusterNode {
         parts.quorum.members_changed(members, &parts.database, step!(self, now, out));
         parts.failover.members_changed(members, left, quorum_owner, step!(self, now, out));
     }
-
-    fn set_quorum_owner(
-        &mut self,
-        owner: Option<NodeId>,
-        now: Now,
-        out: &mut Outbox<ClusterOutput>,
-    ) {
-        self.parts.membership.quorum_owner(owner);
-        self.parts.quorum.set_owner(owner, step!(self, now, out));
-        self.write_held_logs(now, out);
-        self.parts.updates.set_quorum_owner(owner, step!(self, now, out));
-    }
-
-    /// Whoever owns the group of the quorum resource holds the quorum.
-    fn group_moved(
-        &mut self,
-        group: super::GroupId,
-        to: NodeId,
-        now: Now,
-        out: &mut Outbox<ClusterOutput>,
-    ) {
-        let QuorumKind::Disk(resource) = self.config.quorum else { return };
-        let its_group = self.config.resources.get(resource.0 as usize).map(|r| r.group);
-        if its_group == Some(group) {
-            self.set_quorum_owner(Some(to), now, out);
-        }
-    }
-}
-
-/// Leaving.
-impl ClusterNode {
-    fn quorum_closed(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
-        if self.phase != Phase::Leaving {
-            return;
-        }
-        match self.quorum_disk() {
-            Some(disk) if self.parts.disks.is_mounted(disk) => {
-                self.giving_quorum = true;
-                self.parts.disks.give(disk, true, step!(self, now, out));
-            }
-            _ => self.left(now, out),
-        }
-    }
-
-    fn left(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
-        self.write_database(now, out);
-        self.parts.membership.leave(step!(self, now, out));
-        self.stopped(out);
-    }
 }
 
 /// The database.
@@ -717,20 +671,6 @@ impl ClusterNode {
             }
             Update::NodeUp { node, .. } => self.node_up(node, now, out),
             other => self.parts.failover.apply(&other, step!(self, now, out)),
-        }
-    }
-
-    /// Changes go into the log once this node, if it is the one that holds the quorum, has opened it: a
-    /// change that is applied before it is logged could be lost.
-    fn write_held_logs(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
-        let mounted = self.quorum_disk().is_none_or(|disk| self.parts.disks.is_mounted(disk));
-        let is_owner = self.parts.quorum.owner() == Some(self.me);
-        if is_owner && !mounted && !self.switches.fix_quorum {
-            return;
-        }
-        while let Some((sequence, changes)) = self.held_logs.pop_front() {
-            let parts = &mut self.parts;
-            parts.quorum.log(sequence, &changes, &parts.database, step!(self, now, out));
         }
     }
 

@@ -406,6 +406,10 @@ impl Lab {
                 disk.holder = Some(host);
                 ScsiResult::Done
             }
+            ScsiCommand::ResetDisk => {
+                disk.holder = None;
+                ScsiResult::Done
+            }
             ScsiCommand::Release if mine => {
                 disk.holder = None;
                 ScsiResult::Done

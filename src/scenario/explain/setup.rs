@@ -126,6 +126,9 @@ fn behaviour(program: &ProgramPlan) -> String {
             write.key, write.value
         ));
     }
+    for file in &program.files {
+        lines.push(format!("writes the file {} every {}", file.path, drawn(file.every)));
+    }
     if !program.keeps_open.is_empty() {
         let keys: Vec<String> = program.keeps_open.iter().map(|k| k.to_string()).collect();
         let leaks = if program.leaks_handles { ", also when stopped" } else { "" };

@@ -95,7 +95,8 @@ static NEED: Spec = spec(
 static WRITE: Spec = spec(
     "a written value",
     &[
-        must("key", Text, "The registry key, relative to HKLM."),
+        key("key", Text, "The registry key, relative to HKLM."),
+        key("file", Text, "Instead of a key: a file on a disk of the cluster, with its path."),
         key("value", Text, "The value's name. Default: the key's default value."),
         data("data", "What is written. Default: a number, one more each time."),
         must("every", Range, "From one write to the next."),

@@ -7,7 +7,9 @@ use crate::scenario::diagnose::Mistake;
 use crate::scenario::document::{Node, Span, Table, Value};
 use crate::scenario::language::DATA;
 use crate::scenario::plan::DurationRange;
-use crate::scenario::program::{NeedPlan, ProgramPlan, RegistryFile, WriteData, WritePlan};
+use crate::scenario::program::{
+    FilePlan, NeedPlan, ProgramPlan, RegistryFile, WriteData, WritePlan,
+};
 use crate::scenario::values;
 
 /// How long an invented service takes to start, and to stop, unless the file says otherwise.
@@ -145,6 +147,7 @@ impl Build<'_> {
             crashes_every: table.parse("crashes_every", values::interval),
             needs: self.needs(table),
             writes: self.writes(table),
+            files: self.files(table),
             keeps_open,
             leaks_handles,
             cluster_aware: table.switch("cluster_aware").unwrap_or(false),
@@ -169,6 +172,14 @@ impl Build<'_> {
         let mut writes = Vec::new();
         for node in table.items("writes") {
             let Some(table) = node.table() else { continue };
+            if table.get("key").is_some() == table.get("file").is_some() {
+                self.mistake(node.span, "write either `key` or `file`");
+            }
+            if let (Some(file), Some(_)) =
+                (table.get("file"), table.get("value").or(table.get("data")))
+            {
+                self.mistake(file.span, "`value` and `data` are of a registry key");
+            }
             let key = table.get("key").and_then(|n| self.registry_key(n));
             let data = match table.get("data") {
                 Some(node) => self.registry_data(node).map(WriteData::Fixed),
@@ -186,6 +197,27 @@ impl Build<'_> {
             }
         }
         writes
+    }
+
+    fn files(&mut self, table: &Table) -> Vec<FilePlan> {
+        let mut files = Vec::new();
+        for table in table.items("writes").iter().filter_map(|node| node.table()) {
+            let Some(node) = table.get("file") else { continue };
+            let path = table.text("file").unwrap_or_default().to_string();
+            let rooted = path.get(1..3) == Some(":\\")
+                && path.len() > 3
+                && path.starts_with(|letter: char| letter.is_ascii_alphabetic());
+            if !rooted {
+                self.mistake(
+                    node.span,
+                    "a file has a whole path, such as 'F:\\orders\\orders.mdb'",
+                );
+            }
+            if let Some(every) = table.parse("every", values::range) {
+                files.push(FilePlan { path, every });
+            }
+        }
+        files
     }
 }
 

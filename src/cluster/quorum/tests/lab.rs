@@ -314,6 +314,7 @@ impl Lab {
                             (4, (*skip_chkdsk, *conditional_mount))
                         }
                         ScsiCommand::Dismount => (5, (false, false)),
+                        ScsiCommand::ResetDisk => (6, (false, false)),
                     };
                     let ticket = (ticket.part, ticket.number);
                     let disk = disk.0;
