@@ -30,7 +30,6 @@ use super::ids::{NodeId, NodeSet};
 use super::io::{ClusterError, HaltReason, Observation};
 use super::step::{Asker, Notice, Step};
 use super::update::{Reader, Update, UpdateError};
-use crate::base::hash_bytes;
 use crate::wire::cluster::RpcKind;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -389,7 +388,7 @@ impl GlobalUpdates {
         if let Sending::Spreading { what, .. } = &self.sending {
             let what = what.clone();
             if let Update::Database(_) = what.update {
-                let digest = digest_of(&what.update);
+                let digest = what.update.digest();
                 step.observe(Observation::Committed { sequence: what.sequence, digest });
             }
             self.sent(what.origin, Ok(()), step);
@@ -460,7 +459,7 @@ impl GlobalUpdates {
         if let Update::NodeUp { node, .. } = what.update {
             self.members.insert(node);
         }
-        let digest = digest_of(&what.update);
+        let digest = what.update.digest();
         step.observe(Observation::Applied { sequence: what.sequence, digest });
         step.notice(Notice::Apply { sequence: what.sequence, update: what.update.clone() });
         self.last = Some(what);
@@ -647,7 +646,7 @@ impl GlobalUpdates {
                 if let Update::Database(_) = what.update
                     && self.is_seen(what.origin)
                 {
-                    let digest = digest_of(&what.update);
+                    let digest = what.update.digest();
                     step.observe(Observation::Committed { sequence: what.sequence, digest });
                 }
                 Some(what.origin)
@@ -685,12 +684,6 @@ fn with_number(code: u8, number: u32) -> Vec<u8> {
     let mut body = vec![code];
     body.extend_from_slice(&number.to_le_bytes());
     body
-}
-
-fn digest_of(update: &Update) -> u64 {
-    let mut bytes = Vec::new();
-    update.encode(&mut bytes);
-    hash_bytes(&bytes)
 }
 
 fn put_origin(origin: Origin, body: &mut Vec<u8>) {

@@ -456,6 +456,19 @@ pub enum Observation {
     Formed,
     /// The node has joined one.
     Joined,
+    /// A node that forms has loaded a checkpoint of the hive, and applies the changes after this number from
+    /// the quorum log.
+    ReplayBegan {
+        /// The number of the last update in the checkpoint.
+        sequence: u64,
+    },
+    /// Such a change; `digest` is that of the update's bytes.
+    Replayed {
+        /// Its number.
+        sequence: u64,
+        /// Of its bytes.
+        digest: u64,
+    },
     /// The members as this node now sees them.
     Members(NodeSet),
     /// A regroup has begun.
@@ -529,7 +542,10 @@ pub enum Observation {
         held: bool,
     },
     /// An arbitration for the quorum has begun.
-    ArbitrationBegan,
+    ArbitrationBegan {
+        /// Whether this node challenges a holder; otherwise it defends.
+        challenge: bool,
+    },
     /// It has ended.
     ArbitrationEnded {
         /// Whether this node won.

@@ -19,6 +19,7 @@
 
 use super::ids::{GroupId, NodeId, ResourceId};
 use super::resource::ResourceState;
+use crate::base::hash_bytes;
 use thiserror::Error;
 
 /// A change that every member applies.
@@ -137,6 +138,13 @@ pub enum UpdateError {
 const COUNT_MAX: u32 = 1 << 20;
 
 impl Update {
+    /// Of its bytes.
+    pub fn digest(&self) -> u64 {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        hash_bytes(&bytes)
+    }
+
     /// Its bytes, at the end of `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {

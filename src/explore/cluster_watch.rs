@@ -100,8 +100,9 @@ impl ClusterWatch {
 
     /// The run is over.
     pub(super) fn end(&mut self, at: SimTime, world: &World) {
-        for (watch, site) in self.sites.iter_mut().zip(world.clusters()) {
-            watch.invariants.end(at, site, world);
+        let there = self.sites.iter_mut().zip(&self.plan.clusters).zip(world.clusters());
+        for ((watch, plan), site) in there {
+            watch.invariants.end(at, plan, site, world);
         }
     }
 
@@ -286,10 +287,14 @@ impl SiteWatch {
                     self.detect.record_duration(at.since(since));
                 }
             }
-            Observation::ArbitrationBegan => {
+            Observation::ArbitrationBegan { challenge } => {
+                if challenge {
+                    self.count("challenges");
+                }
                 self.arbitrating.insert(node, at);
             }
             Observation::ArbitrationEnded { won } => {
+                self.count(if won { "arbitrations_won" } else { "arbitrations_lost" });
                 let began = self.arbitrating.remove(&node);
                 if let Some(began) = began.filter(|_| won) {
                     self.arbitrate.record_duration(at.since(began));
@@ -316,6 +321,8 @@ impl SiteWatch {
                     return Some(format!("{} has failed", config.name));
                 }
             }
+            Observation::ReplayBegan { .. } => self.count("log_replays"),
+            Observation::Replayed { .. } => self.count("replayed_changes"),
             Observation::CheckpointSaved { .. } => self.count("checkpoint_saves"),
             Observation::CheckpointRestored { digest, .. } => {
                 self.count("checkpoint_restores");
@@ -432,13 +439,18 @@ impl SiteWatch {
         let lost: u64 = self.lost.iter().map(|lost| lost.changes).sum();
         out.push(count(format!("{prefix}.lost_changes"), "changes", lost as f64));
         for name in [
+            "arbitrations_lost",
+            "arbitrations_won",
             "bus_resets",
+            "challenges",
             "checkpoint_failures",
             "checkpoint_restores",
             "checkpoint_saves",
             "formed",
             "joined",
+            "log_replays",
             "regroups",
+            "replayed_changes",
             "resource_failures",
         ] {
             let n = self.counts.get(name).copied().unwrap_or(0);

@@ -4,14 +4,19 @@
 //! | name | holds |
 //! | --- | --- |
 //! | `one-owner` | code of one group never runs on two nodes that are up |
+//! | `one-holder` | a disk is never held by two nodes that are up |
 //! | `one-writer` | nobody writes on a disk that another node has mounted since |
-//! | `update-order` | a global update of one number is the same on every node, and numbers only grow |
+//! | `update-order` | a global update of one number is the same on every node, and none is left out |
 //! | `nothing-committed-lost` | a node that forms has every change that was confirmed while a node was down |
 //! | `saved-is-restored` | a key that was given up in order comes back as it was saved last |
 //! | `restored-was-saved` | a restored key is as it was saved once, never a mixture |
+//! | `newest-is-restored` | the file it comes from is the one that was written last, or was being written |
+//! | `restored-before-start` | code starts after its keys are restored: an edit made before is gone |
 //! | `failed-restore-changes-nothing` | a key that could not be restored is as it was |
+//! | `nothing-left-behind` | what was deleted leaves no checkpoint: neither an entry nor a file |
 //! | `one-watcher` | one node at most watches a checkpoint |
-//! | `nothing-left-behind` | a resource that was deleted leaves no checkpoint |
+//! | `nothing-comes-from-nothing` | a key whose file is lost is as the node has it |
+//! | `changes-are-saved` | a change of a watched key is saved after the delay, whatever was saved meanwhile |
 //!
 //! A node that stands still (paused, or its service hung) is not up; neither is one that goes on after it,
 //! until it has had the time to find out whether the others went on without it. And a node that the others
@@ -19,20 +24,20 @@
 //! long nothing but the reservations of its disks keeps it from what it owned, which `one-writer` judges.
 //! What it still runs after that time is a breach.
 
-use crate::base::{SimDuration, SimTime};
+use super::look::{Look, Outside, learns};
+use super::oracles::Oracles;
+use crate::base::SimTime;
 use crate::cluster::{
-    ClusterProfile, GroupId, NodeId, NodeSet, Observation, ResourceConfig, ResourceId,
+    ClusterProfile, DiskId, GroupId, HaltReason, NodeId, NodeSet, Observation, ResourceId,
 };
 use crate::scenario::ClusterPlan;
-use crate::sim::{ClusterSite, Happening, HostId, KeyEvent, Life, What, World};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sim::{ClusterSite, Happening, What, World};
+use std::collections::BTreeMap;
 
 /// Breaches kept; one tells as much as thousands.
 const BREACHES_MAX: usize = 1000;
 /// Global updates whose digests are kept: far more than ever are under way at once.
 const UPDATES_MAX: usize = 4096;
-/// Saved contents kept for a key.
-const SAVES_MAX: usize = 4096;
 
 /// An invariant was broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,35 +52,27 @@ pub(super) struct Breach {
     pub detail: String,
 }
 
-/// What was seen of a registry key.
-#[derive(Clone, Debug, Default)]
-struct Key {
-    saved: BTreeSet<u64>,
-    last_saved: Option<u64>,
-    /// It is not watched any more.
-    closed: bool,
-    /// It was saved a last time after that: whoever takes it next has to find that.
-    given_up: bool,
-}
-
 /// The invariants of one cluster.
 #[derive(Debug, Default)]
 pub(super) struct Invariants {
     pub breaches: Vec<Breach>,
     updates: BTreeMap<u64, u64>,
     last_applied: BTreeMap<NodeId, u64>,
-    /// The newest change that was confirmed while some node was down, so that it is in the quorum log. While
+    /// The changes that were confirmed while some node was down, so that they are in the quorum log. While
     /// all are up nothing is logged: what is lost when all of them lose power at once is documented for every
     /// version (Q216064, Q217147).
-    committed: u64,
+    committed: BTreeMap<u64, u64>,
+    /// What a node that forms has found in the log: the number of its checkpoint, and the changes after it.
+    replayed: BTreeMap<NodeId, (u64, BTreeMap<u64, u64>)>,
     members: BTreeMap<NodeId, NodeSet>,
     /// Whether a node was down when an update was applied first.
     logged: BTreeMap<u64, bool>,
     /// Until when a node that was put out of the membership has to give up a group: the group, the node that
     /// owns it now, the one that did.
     to_give_up: Vec<(SimTime, GroupId, NodeId, NodeId)>,
-    keys: BTreeMap<u64, Key>,
-    watchers: BTreeMap<(ResourceId, u32), NodeSet>,
+    /// Who holds each disk, as they see it.
+    holders: BTreeMap<DiskId, NodeSet>,
+    oracles: Oracles,
 }
 
 impl Invariants {
@@ -88,26 +85,37 @@ impl Invariants {
         site: &ClusterSite,
         world: &World,
     ) {
-        let at = happening.at;
+        self.take(happening.at, happening.what, node, plan, &Outside { plan, site, world });
+    }
+
+    fn take(&mut self, at: SimTime, what: What, node: NodeId, plan: &ClusterPlan, look: &dyn Look) {
         let profile = &plan.config.profile;
-        self.given_up_in_time(at, plan, site, world);
-        match happening.what {
+        let known = self.breaches.len();
+        self.given_up_in_time(at, plan, look);
+        self.oracles.look(at, look, &mut self.breaches);
+        match what {
             What::ResourceRuns { resource, runs: true } => {
-                self.one_owner(at, node, resource, plan, site, world);
+                self.one_owner(at, node, resource, plan, look);
+                self.oracles.runs(at, node, resource, look, &mut self.breaches);
             }
             What::Violated(violation) => {
                 self.breach(at, "one-writer", arbitration(profile), format!("{violation:?}"));
             }
-            What::ClusterDown(_) => {
-                self.last_applied.remove(&node);
-                self.watchers.values_mut().for_each(|nodes| nodes.remove(node));
+            What::ClusterDown(why) => self.down(at, node, why),
+            What::Logged { id, .. } => self.oracles.logged(at, node, id, profile),
+            What::Key { key, event, digest } => {
+                let what = (key, event, digest);
+                self.oracles.key(at, node, what, profile, &mut self.breaches);
             }
-            What::Key { key, event, digest } => self.key(at, node, (key, event, digest), profile),
             What::Cluster(observation) => {
-                self.observed(at, node, observation, plan, happening.host, world);
+                self.observed(at, node, observation, plan, look);
+                let members = self.members.get(&node).copied().unwrap_or_default();
+                let out = &mut self.breaches;
+                self.oracles.observed(at, node, observation, members, profile, look, out);
             }
             _ => {}
         }
+        self.breaches.truncate(BREACHES_MAX.max(known));
     }
 
     fn breach(
@@ -117,9 +125,18 @@ impl Invariants {
         quirk: Option<&'static str>,
         detail: String,
     ) {
-        if self.breaches.len() < BREACHES_MAX {
-            self.breaches.push(Breach { at, name, quirk, detail });
+        self.breaches.push(Breach { at, name, quirk, detail });
+    }
+
+    fn down(&mut self, at: SimTime, node: NodeId, why: Option<HaltReason>) {
+        if why == Some(HaltReason::UpdateFailed) {
+            let detail = format!("node {} cannot apply an update that others have", node.0);
+            self.breach(at, "update-order", None, detail);
         }
+        self.last_applied.remove(&node);
+        self.replayed.remove(&node);
+        self.holders.values_mut().for_each(|nodes| nodes.remove(node));
+        self.oracles.down(node);
     }
 
     fn one_owner(
@@ -128,93 +145,41 @@ impl Invariants {
         node: NodeId,
         resource: ResourceId,
         plan: &ClusterPlan,
-        site: &ClusterSite,
-        world: &World,
+        look: &dyn Look,
     ) {
         let resources = &plan.config.resources;
         let Some(group) = resources.get(usize::from(resource.0)).map(|r| r.group) else { return };
-        if site.host(node).is_none_or(|host| !is_up(host, plan, at, world)) {
+        if !look.is_up(node, at) {
             return;
         }
         for other in plan.config.node_ids().filter(|&other| other != node) {
-            let Some(host) = site.host(other).filter(|&h| is_up(h, plan, at, world)) else {
+            if !look.is_up(other, at) {
                 continue;
-            };
-            let Some(r) = runs_of(host, group, plan, world) else { continue };
+            }
+            let Some(r) = look.runs_of(other, group) else { continue };
             if !self.members.get(&node).is_some_and(|members| members.contains(other)) {
                 self.to_give_up.push((at + learns(&plan.config.profile), group, node, other));
                 continue;
             }
-            let name = |r: u16| resources[usize::from(r)].name.as_str();
-            let (mine, its) = (name(resource.0), name(r));
+            let name = |r: ResourceId| resources[usize::from(r.0)].name.as_str();
+            let (mine, its) = (name(resource), name(r));
             let detail = format!("node {} starts {mine}, node {} runs {its}", node.0, other.0);
             return self.breach(at, "one-owner", arbitration(&plan.config.profile), detail);
         }
     }
 
     /// Looks at nodes whose time to give up a group is over.
-    fn given_up_in_time(
-        &mut self,
-        at: SimTime,
-        plan: &ClusterPlan,
-        site: &ClusterSite,
-        world: &World,
-    ) {
+    fn given_up_in_time(&mut self, at: SimTime, plan: &ClusterPlan, look: &dyn Look) {
         let due = self.to_give_up.partition_point(|(until, ..)| *until < at);
         for (until, group, owner, other) in self.to_give_up.drain(..due).collect::<Vec<_>>() {
-            let runs = |node: NodeId| {
-                let host = site.host(node).filter(|&host| is_up(host, plan, at, world));
-                host.and_then(|host| runs_of(host, group, plan, world))
-            };
+            let runs = |node| look.runs_of(node, group).filter(|_| look.is_up(node, at));
             let expelled = !self.members.get(&owner).is_some_and(|set| set.contains(other));
             if expelled && let (Some(_), Some(r)) = (runs(owner), runs(other)) {
-                let name = &plan.config.resources[usize::from(r)].name;
+                let name = &plan.config.resources[usize::from(r.0)].name;
                 let detail =
                     format!("node {} still runs {name}, which node {} owns", other.0, owner.0);
                 self.breach(until, "one-owner", arbitration(&plan.config.profile), detail);
             }
-        }
-    }
-
-    fn key(
-        &mut self,
-        at: SimTime,
-        node: NodeId,
-        (number, event, digest): (u64, KeyEvent, u64),
-        profile: &ClusterProfile,
-    ) {
-        let key = self.keys.entry(number).or_default();
-        // A torn file is taken for what it is by versions that check nothing (Q216064).
-        let torn = (!profile.checkpoint_atomic).then_some("Q216064");
-        match event {
-            KeyEvent::Saved => {
-                key.last_saved = Some(digest);
-                key.given_up = key.closed;
-                if key.saved.len() < SAVES_MAX {
-                    key.saved.insert(digest);
-                }
-            }
-            KeyEvent::Watched => (key.closed, key.given_up) = (false, false),
-            KeyEvent::Unwatched => key.closed = true,
-            KeyEvent::Restored => {
-                let given_up = std::mem::take(&mut key.given_up);
-                let last = key.last_saved.is_none_or(|last| last == digest);
-                let known = key.saved.is_empty()
-                    || key.saved.len() == SAVES_MAX
-                    || key.saved.contains(&digest);
-                if given_up && !last {
-                    let detail = format!("node {} restored another state than was saved", node.0);
-                    self.breach(at, "saved-is-restored", torn, detail);
-                } else if !known {
-                    let detail = format!("node {} restored what nobody had saved", node.0);
-                    self.breach(at, "restored-was-saved", torn, detail);
-                }
-            }
-            KeyEvent::Spoilt => {
-                let detail = format!("node {} could not restore a key, and spoilt it", node.0);
-                self.breach(at, "failed-restore-changes-nothing", None, detail);
-            }
-            KeyEvent::NotRestored | KeyEvent::Changed => {}
         }
     }
 
@@ -224,75 +189,43 @@ impl Invariants {
         node: NodeId,
         observation: Observation,
         plan: &ClusterPlan,
-        host: HostId,
-        world: &World,
+        look: &dyn Look,
     ) {
+        let profile = &plan.config.profile;
         match observation {
             Observation::Applied { sequence, digest } => {
-                let last = self.last_applied.insert(node, sequence);
-                if last.is_some_and(|last| sequence <= last) {
-                    let detail = format!("node {} applied {sequence} after {last:?}", node.0);
-                    self.breach(at, "update-order", None, detail);
-                }
-                // A number that nobody who is left has applied is given out again; and what a node applies
-                // that cannot know yet that it is no member any more, nobody else will.
-                let members = self.members.get(&node).copied().unwrap_or_default();
-                let has = |(other, last): (&NodeId, &u64)| {
-                    *other != node && members.contains(*other) && *last >= sequence
-                };
-                let is_new = !self.last_applied.iter().any(has);
-                if is_new {
-                    self.updates.insert(sequence, digest);
-                    self.logged.insert(sequence, members.len() < plan.config.nodes.len());
-                }
-                let first = *self.updates.entry(sequence).or_insert(digest);
-                if first != digest && is_up(host, plan, at, world) {
-                    let detail = format!("node {} applied another update {sequence}", node.0);
-                    self.breach(at, "update-order", arbitration(&plan.config.profile), detail);
-                }
-                while self.updates.len() > UPDATES_MAX {
-                    self.updates.pop_first();
-                    self.logged.pop_first();
-                }
+                self.applied(at, node, (sequence, digest), plan, look);
             }
             Observation::Members(members) => {
                 self.members.insert(node, members);
             }
-            Observation::Committed { sequence, .. }
+            Observation::Committed { sequence, digest }
                 if self.logged.get(&sequence).is_some_and(|logged| *logged) =>
             {
-                self.committed = self.committed.max(sequence);
-            }
-            Observation::Formed => {
-                let service = world.host(host).cluster().and_then(|part| part.service());
-                let has = service.map_or(0, |service| service.database().sequence);
-                if self.committed > has {
-                    let detail =
-                        format!("node {} forms with update {has} of {}", node.0, self.committed);
-                    let rebuilt = plan.config.profile.bad_log == crate::cluster::BadLog::Rebuild;
-                    self.breach(at, "nothing-committed-lost", rebuilt.then_some("Q217147"), detail);
+                self.committed.insert(sequence, digest);
+                while self.committed.len() > UPDATES_MAX {
+                    self.committed.pop_first();
                 }
-                // Whoever forms counts on from what it has.
-                self.updates.retain(|&sequence, _| sequence <= has);
-                self.committed = self.committed.min(has);
             }
-            Observation::CheckpointWatched { resource, number, watched } => {
-                let nodes = self.watchers.entry((resource, number)).or_default();
+            Observation::ReplayBegan { sequence } => {
+                self.replayed.insert(node, (sequence, BTreeMap::new()));
+            }
+            Observation::Replayed { sequence, digest } => {
+                if let Some((_, changes)) = self.replayed.get_mut(&node) {
+                    changes.insert(sequence, digest);
+                }
+            }
+            Observation::Formed => self.formed(at, node, profile, look),
+            Observation::DiskHeld { disk, held } => {
+                let nodes = self.holders.entry(disk).or_default();
                 nodes.remove(node);
-                if watched {
-                    let members = self.members.get(&node).copied().unwrap_or_default();
-                    let counts = |other: &NodeId| {
-                        let id = plan.hosts.get(usize::from(other.0).wrapping_sub(1));
-                        members.contains(*other)
-                            && id.is_some_and(|id| is_up(HostId(id.0), plan, at, world))
-                    };
-                    let other = nodes.iter().find(counts);
-                    let other = other.filter(|_| is_up(host, plan, at, world));
+                if held {
+                    let other = nodes.iter().find(|&other| look.is_up(other, at));
                     nodes.insert(node);
                     if let Some(other) = other {
                         let (a, b) = (node.0, other.0);
-                        let detail = format!("nodes {b} and {a} watch one key of {}", resource.0);
-                        self.breach(at, "one-watcher", arbitration(&plan.config.profile), detail);
+                        let detail = format!("node {a} takes disk {}, node {b} holds it", disk.0);
+                        self.breach(at, "one-holder", arbitration(profile), detail);
                     }
                 }
             }
@@ -300,54 +233,86 @@ impl Invariants {
         }
     }
 
+    fn applied(
+        &mut self,
+        at: SimTime,
+        node: NodeId,
+        (sequence, digest): (u64, u64),
+        plan: &ClusterPlan,
+        look: &dyn Look,
+    ) {
+        let last = self.last_applied.insert(node, sequence);
+        if last.is_some_and(|last| sequence <= last) {
+            let detail = format!("node {} applied {sequence} after {last:?}", node.0);
+            self.breach(at, "update-order", None, detail);
+        }
+        // A number that nobody who is left has applied is given out again; and what a node applies that
+        // cannot know yet that it is no member any more, nobody else will.
+        let members = self.members.get(&node).copied().unwrap_or_default();
+        let has = |(other, last): (&NodeId, &u64)| {
+            *other != node && members.contains(*other) && *last >= sequence
+        };
+        let is_new = !self.last_applied.iter().any(has);
+        if is_new {
+            self.updates.insert(sequence, digest);
+            self.logged.insert(sequence, members.len() < plan.config.nodes.len());
+        }
+        let first = *self.updates.entry(sequence).or_insert(digest);
+        if first != digest && look.is_up(node, at) {
+            let detail = format!("node {} applied another update {sequence}", node.0);
+            self.breach(at, "update-order", arbitration(&plan.config.profile), detail);
+        }
+        while self.updates.len() > UPDATES_MAX {
+            self.updates.pop_first();
+            self.logged.pop_first();
+        }
+    }
+
+    /// A node has formed a cluster: what was confirmed is in what it begins with.
+    fn formed(&mut self, at: SimTime, node: NodeId, profile: &ClusterProfile, look: &dyn Look) {
+        let has = look.sequence(node);
+        let newest = self.committed.last_key_value().map_or(0, |(newest, _)| *newest);
+        if newest > has {
+            let detail = format!("node {} forms with update {has} of {newest}", node.0);
+            let rebuilt = profile.bad_log == crate::cluster::BadLog::Rebuild;
+            self.breach(at, "nothing-committed-lost", rebuilt.then_some("Q217147"), detail);
+        } else if let Some((from, changes)) = self.replayed.remove(&node) {
+            let is_lost = |(sequence, digest): &(&u64, &u64)| changes.get(sequence) != Some(digest);
+            let lost = self.committed.range(from + 1..).find(is_lost);
+            if let Some((&sequence, _)) = lost {
+                let what = if changes.contains_key(&sequence) { "another" } else { "no" };
+                let detail = format!("node {} forms with {what} update {sequence}", node.0);
+                // What does not fit into a full log is dropped (Q225081).
+                let dropped = profile.full_log_drops_change.then_some("Q225081");
+                self.breach(at, "nothing-committed-lost", dropped, detail);
+            }
+        }
+        // Whoever forms counts on from what it has.
+        self.updates.retain(|&sequence, _| sequence <= has);
+        self.committed.retain(|&sequence, _| sequence <= has);
+    }
+
     /// Looks at what is left when the run ends.
-    pub(super) fn end(&mut self, at: SimTime, site: &ClusterSite, world: &World) {
-        let services = site.spec().hosts.iter().filter_map(|&host| {
-            let service = world.host(host).cluster()?.service()?;
-            service.is_member().then_some(service)
-        });
-        let left = services.filter_map(|service| {
-            let database = service.database();
-            let known: Vec<ResourceId> =
-                database.resources(service.config()).into_iter().map(|(id, _)| id).collect();
-            let all = database.all_checkpoints();
-            all.into_iter().find(|(resource, _, _)| !known.contains(resource))
-        });
-        let left: Vec<_> = left.take(1).collect();
-        if let Some((resource, number, _)) = left.first() {
-            let detail = format!("checkpoint {number} of resource {}", resource.0);
-            self.breach(at, "nothing-left-behind", None, detail);
+    pub(super) fn end(
+        &mut self,
+        at: SimTime,
+        plan: &ClusterPlan,
+        site: &ClusterSite,
+        world: &World,
+    ) {
+        let look = Outside { plan, site, world };
+        let holder = plan.config.node_ids().find(|&node| look.holds_quorum(node));
+        if let Some(holder) = holder.filter(|&node| look.is_up(node, at)) {
+            Oracles::end(at, holder, &look, &mut self.breaches);
         }
     }
 }
 
-/// How long a node takes at most to find out that the others go on without it: the longest silence, the
-/// stages of two regroups, and an arbitration.
-fn learns(profile: &ClusterProfile) -> SimDuration {
-    profile.heartbeat * u64::from(profile.node_lost_after + 2)
-        + profile.regroup_stage_timeout * 4
-        + profile.arbitration_max
-}
-
-/// Whether a node's service is awake, and has been for so long that it knows who the members are.
-fn is_up(host: HostId, plan: &ClusterPlan, at: SimTime, world: &World) -> bool {
-    let host = world.host(host);
-    let knows = |since: SimTime| at > since + learns(&plan.config.profile);
-    matches!(host.life(), Life::On | Life::ShuttingDown)
-        && host.cluster().is_some_and(|part| part.is_awake() && part.went_on().is_none_or(knows))
-}
-
-/// A resource of a group that runs on a host.
-fn runs_of(host: HostId, group: GroupId, plan: &ClusterPlan, world: &World) -> Option<u16> {
-    let part = world.host(host).cluster()?;
-    let mut numbered = (0..).zip(&plan.config.resources);
-    let runs = |(r, config): (u16, &ResourceConfig)| {
-        (config.group == group && part.runs(ResourceId(r))).then_some(r)
-    };
-    numbered.find_map(runs)
-}
-
 /// The article that documents what unsafe arbitration does, where the version has it.
-fn arbitration(profile: &ClusterProfile) -> Option<&'static str> {
+pub(super) fn arbitration(profile: &ClusterProfile) -> Option<&'static str> {
     profile.arbitration_min.is_zero().then_some("Q289863")
 }
+
+#[cfg(test)]
+#[path = "invariants_tests.rs"]
+mod tests;

@@ -12,6 +12,8 @@ mod director;
 mod faults;
 mod invariants;
 mod judge;
+mod look;
+mod oracles;
 mod pool;
 mod run;
 mod signal;

@@ -13,7 +13,7 @@ use crate::base::{SimDuration, SimTime};
 use crate::cluster::ClusterEvent;
 use crate::cluster::disks::DiskDriver;
 use crate::cluster::ids::DiskId;
-use crate::cluster::io::{Part, ScsiCommand, ScsiResult, Ticket};
+use crate::cluster::io::{Observation, Part, ScsiCommand, ScsiResult, Ticket};
 use crate::cluster::step::{Notice, Step};
 
 /// An arbitration for the quorum disk.
@@ -87,6 +87,8 @@ impl Arbitration {
         let profile = &step.config.profile;
         self.earliest = now + profile.arbitration_min;
         self.latest = now + profile.arbitration_max;
+        let challenge = matches!(manner, Manner::Challenge { .. });
+        step.observe(Observation::ArbitrationBegan { challenge });
         match manner {
             Manner::Defend | Manner::Keep => {
                 let at_once = manner == Manner::Keep || profile.arbitration_min.is_zero();
@@ -224,6 +226,7 @@ impl Arbitration {
 
     fn end(&mut self, won: bool, step: &mut Step<'_>) {
         self.phase = Phase::Idle;
+        step.observe(Observation::ArbitrationEnded { won });
         step.notice(Notice::Arbitrated { won });
     }
 }

@@ -501,11 +501,12 @@ impl Quorum {
             }
             (Stage::ReadingCheckpoint { replay, named }, Outcome::Content(bytes)) => {
                 let profile = &step.config.profile;
-                let mut events = Vec::new();
+                let (mut events, mut seen) = (Vec::new(), Vec::new());
                 let bytes = bytes.as_deref();
-                let loaded =
-                    opening::load(bytes, &replay, named, self.switches, profile, &mut events);
+                let told = (&mut events, &mut seen);
+                let loaded = opening::load(bytes, &replay, named, self.switches, profile, told);
                 events.into_iter().for_each(|event| step.log(event));
+                seen.into_iter().for_each(|seen| step.observe(seen));
                 self.loaded(opening, bytes, loaded, database, step);
             }
             (Stage::NewLog { database: own }, Outcome::Done) => {

@@ -8,9 +8,9 @@
 use super::log::{self, Checkpoint, Log, LogError, Replay};
 use super::{journal, journal::TOMBSTONE};
 use crate::cluster::database::Database;
-use crate::cluster::io::StartSwitches;
+use crate::cluster::io::{Observation, StartSwitches};
 use crate::cluster::profile::{BadLog, ClusterProfile};
-use crate::cluster::update::decode_changes;
+use crate::cluster::update::{Update, decode_changes};
 use crate::cluster::{ClusterError, ClusterEvent};
 use crate::registry::Checks;
 
@@ -191,7 +191,7 @@ pub(super) fn load(
     named: Option<Checkpoint>,
     switches: StartSwitches,
     profile: &ClusterProfile,
-    events: &mut Vec<ClusterEvent>,
+    (events, seen): (&mut Vec<ClusterEvent>, &mut Vec<Observation>),
 ) -> Replayed {
     let sum = named.and_then(|checkpoint| checkpoint.checksum);
     let is_checked = profile.checkpoint_checksum;
@@ -222,6 +222,7 @@ pub(super) fn load(
     if let Some((sequence, _)) = replay.checkpoint.filter(|_| is_checked) {
         database.sequence = sequence;
     }
+    seen.push(Observation::ReplayBegan { sequence: database.sequence });
     for (sequence, body) in &replay.changes {
         if *sequence <= database.sequence {
             continue;
@@ -229,6 +230,8 @@ pub(super) fn load(
         // A change that could not be applied when it was made changed nothing then either.
         if let Ok(changes) = decode_changes(body) {
             let _ = database.apply(&changes);
+            let digest = Update::Database(changes).digest();
+            seen.push(Observation::Replayed { sequence: *sequence, digest });
         }
         database.sequence = *sequence;
     }
