@@ -91,11 +91,6 @@ pub enum ClusterEvent {
     },
     /// 1063: the service stopped as it was asked to.
     ServiceStopped,
-    /// 1066: a disk is corrupt.
-    DiskCorrupt {
-        /// The resource.
-        resource: ResourceId,
-    },
     /// 1068: a share could not be made.
     FileShareFailed {
         /// The resource.
@@ -159,6 +154,14 @@ pub enum ClusterEvent {
 }
 
 impl ClusterEvent {
+    /// Every number there is, in order. Of those that the articles name only 1012 is missing, a node with the
+    /// wrong version of the system: the nodes of a cluster have one version here.
+    pub const IDS: [u16; 34] = [
+        1000, 1006, 1009, 1015, 1016, 1019, 1021, 1022, 1024, 1034, 1035, 1036, 1038, 1042, 1044,
+        1045, 1048, 1052, 1057, 1058, 1063, 1066, 1068, 1069, 1073, 1079, 1080, 1107, 1122, 1123,
+        1126, 1135, 1146, 1148,
+    ];
+
     /// The event's number.
     pub fn id(&self) -> u16 {
         match self {
@@ -186,7 +189,6 @@ impl ClusterEvent {
             ClusterEvent::DatabaseNotOpened => 1057,
             ClusterEvent::ResourceDllNotLoaded { .. } => 1058,
             ClusterEvent::ServiceStopped => 1063,
-            ClusterEvent::DiskCorrupt { .. } => 1066,
             ClusterEvent::FileShareFailed { .. } => 1068,
             ClusterEvent::ResourceFailed { .. } => 1069,
             ClusterEvent::ResourceMonitorDied { .. } => 1146,

@@ -49,6 +49,8 @@ pub struct StartSwitches {
     pub reset_quorum_log: bool,
     /// A majority node set consists of these nodes.
     pub force_quorum: Option<NodeSet>,
+    /// Stands for the token of the service's account at its start: another one after each new password.
+    pub account: u32,
 }
 
 /// What can happen to the service.
@@ -364,8 +366,6 @@ pub enum FailureCause {
     NameNotRegistered,
     /// 1058: the resource DLL could not be loaded (Q218922).
     DllNotLoaded,
-    /// 1066: the disk is corrupt.
-    DiskCorrupt,
     /// 1068: the share could not be made (Q250274).
     ShareNotMade,
 }

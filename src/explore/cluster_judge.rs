@@ -112,6 +112,12 @@ fn of_cluster(
             let part = host.and_then(|host| host.cluster());
             part.map_or(Default::default(), |part| part.state(*resource)) == *state
         }
+        ClusterCondition::ResourcesOnline { group, at_least, at_most } => {
+            let owner = site.owner(*group).and_then(|owner| site.host(owner));
+            let part = owner.and_then(|host| world.host(host).cluster());
+            let there = part.map_or(0, |part| part.online_in(*group)) as u64;
+            at_least.is_none_or(|low| there >= low) && at_most.is_none_or(|high| there <= high)
+        }
         ClusterCondition::OneOwner => {
             let groups = (0..site.spec().config.groups.len() as u16).map(crate::cluster::GroupId);
             groups.into_iter().all(|group| {

@@ -4,7 +4,7 @@ use super::director::Director;
 use super::faults::draw;
 use crate::base::{ActorId, Scheduler};
 use crate::cluster::{ClusterNode, Control, DbChange, DbData, QuorumKind, ResourceKind};
-use crate::registry::{KeyPath, Registry, RegistryError};
+use crate::registry::{KeyPath, Registry, RegistryError, Rights, Security};
 use crate::scenario::{
     ClusterAction, ClusterFile, ClusterObject, ClusterRef, FileChange, HostRef, HostTarget,
     PropertyValue, RegistryEdit,
@@ -73,14 +73,22 @@ impl Director {
                 self.ask(host, control, world, sched);
             }
             ClusterAction::CreateResources(resources) => {
-                for resource in resources {
-                    let host = member(&world.clusters()[site], world);
-                    let created = host.and_then(|host| service(host, world)).and_then(|service| {
-                        service.database().create_resource(resource, service.config()).ok()
-                    });
-                    let Some((id, changes)) = created else { continue };
+                let host = member(&world.clusters()[site], world);
+                let service = host.and_then(|host| service(host, world));
+                let created = service.and_then(|service| {
+                    let database = service.database();
+                    let mut created =
+                        database.create_resources(resources, service.config()).ok()?;
+                    for (id, changes) in &mut created {
+                        // The wish comes with the resource: whoever owns the group starts it as soon as
+                        // it knows of it.
+                        let online = DbData::Number(1);
+                        changes.push(database.set_resource(*id, "PersistentState", online));
+                    }
+                    Some(created)
+                });
+                for (_, changes) in created.unwrap_or_default() {
                     self.ask(host, &Control::CreateResource(changes), world, sched);
-                    self.ask(host, &Control::OnlineResource(id), world, sched);
                 }
             }
             ClusterAction::SetProperty { object, property, value } => {
@@ -119,6 +127,7 @@ impl Director {
             ClusterAction::File { file, change } => {
                 self.change_file(index, site, file, *change, world, sched);
             }
+            ClusterAction::ChangePassword => world.change_password(site),
             ClusterAction::ReplaceDisk(disk) => {
                 let place = usize::from(disk.0);
                 let spec = world.clusters()[site].spec().disks.get(place).copied();
@@ -209,6 +218,10 @@ fn edit_registry(registry: &mut Registry, edit: &RegistryEdit) -> Result<(), Reg
     match edit {
         RegistryEdit::Set { key, value, data } => registry.set(key, value, data.clone()),
         RegistryEdit::DeleteValue { key, value } => registry.delete_value(key, value).map(|_| ()),
+        RegistryEdit::Protect { key, accounts } => {
+            let grants = accounts.iter().map(|account| (account.as_str(), Rights::FULL));
+            registry.set_security(key, Some(Security::of(grants)))
+        }
         RegistryEdit::DeleteKey { key } => registry.delete_tree(key),
         RegistryEdit::Import(file) => {
             // Checked when the scenario was loaded.

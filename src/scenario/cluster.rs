@@ -145,6 +145,8 @@ pub enum ClusterAction {
         /// What.
         change: FileChange,
     },
+    /// The account of the cluster services gets a new password (Q317232).
+    ChangePassword,
     /// Puts a new, empty disk with another signature in the place of this one.
     ReplaceDisk(DiskId),
     /// Writes or changes the signature of a disk to this one.
@@ -237,6 +239,15 @@ pub enum ClusterCondition {
         resource: ResourceId,
         /// The state.
         state: ResourceState,
+    },
+    /// So many resources of a group are online at its owner, those made while the cluster runs included.
+    ResourcesOnline {
+        /// The group.
+        group: GroupId,
+        /// Not fewer.
+        at_least: Option<u64>,
+        /// Not more.
+        at_most: Option<u64>,
     },
     /// No group is owned by two nodes at once.
     OneOwner,

@@ -36,6 +36,13 @@ pub enum RegistryEdit {
         /// The value's name.
         value: String,
     },
+    /// Gives a key a descriptor of its own: these accounts have all rights, others none (Q192493).
+    Protect {
+        /// The key.
+        key: KeyPath,
+        /// The accounts.
+        accounts: Vec<String>,
+    },
     /// Deletes a key and everything below it.
     DeleteKey {
         /// The key.

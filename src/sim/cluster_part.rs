@@ -51,6 +51,8 @@ pub struct ClusterSite {
     pub(super) resets: Vec<u32>,
     /// Files of nodes' hosts that one node has opened for itself alone: whose file, its path, by whom.
     pub(super) locks: BTreeMap<(NodeId, String), NodeId>,
+    /// Counts passwords of the account of its services: a service has the token of its start.
+    pub(super) account: u32,
     /// Who says that it owns a group, by group: the last that took it.
     pub(super) owners: Vec<Option<NodeId>>,
 }
@@ -186,6 +188,13 @@ impl ClusterPart {
     /// The state of a resource as this node's service told it last.
     pub fn state(&self, resource: ResourceId) -> ResourceState {
         self.states.get(usize::from(resource.0)).copied().unwrap_or_default()
+    }
+
+    /// How many resources of a group are online here, as this node's service told it last.
+    pub fn online_in(&self, group: GroupId) -> usize {
+        let all = self.dlls.iter().zip(&self.states);
+        all.filter(|(dll, state)| dll.config.group == group && **state == ResourceState::Online)
+            .count()
     }
 
     /// Whether the code of a resource runs here.

@@ -6,7 +6,10 @@ use super::cluster_world::key_number;
 use super::happening::{KeyEvent, What};
 use super::world::World;
 use crate::base::{Outbox, Scheduler};
-use crate::cluster::{ClusterOutput, DbChange, DbData, RegistryAction, Ticket};
+use crate::cluster::{
+    ClusterOutput, Database, DbChange, DbData, NodeId, QuorumKind, RegistryAction, ResourceConfig,
+    ResourceKind, Ticket,
+};
 use crate::registry::{
     Caller, Checks, KeyPath, Registry, RegistryError, Restore, STORAGE_LOST_MAX, Value, WatchFilter,
 };
@@ -18,6 +21,41 @@ pub(super) const CALLER: Caller<'static> =
     Caller { process: "clussvc.exe", account: "Cluster Service" };
 
 impl World {
+    /// Keys that were listed before the run begins were saved when they were listed (Q174070: a key is
+    /// checkpointed at once when it is added), as they are on the node where the administrator did it: the
+    /// first that the group prefers, else the first of all.
+    pub(super) fn first_checkpoints<S: Scheduler>(&mut self, site: usize, sched: &mut S) {
+        let cluster = &self.clusters[site];
+        let config = cluster.spec.config.clone();
+        let disk = match config.quorum {
+            QuorumKind::Disk(quorum) => match config.resources.get(usize::from(quorum.0)) {
+                Some(ResourceConfig { kind: ResourceKind::PhysicalDisk { disk, .. }, .. }) => *disk,
+                _ => return,
+            },
+            // The quorum is each node's own: there is nothing that all of them have.
+            QuorumKind::Local | QuorumKind::MajorityNodeSet => return,
+        };
+        let Some(signature) = cluster.signature(disk) else { return };
+        let database = Database::initial(&config);
+        for (resource, number, key) in database.all_checkpoints() {
+            let group = config.resources[usize::from(resource.0)].group;
+            let preferred = config.groups[usize::from(group.0)].preferred_owners.first();
+            let node = preferred.copied().unwrap_or(NodeId(1));
+            let Some(host) = self.clusters[site].host(node).map(|host| host.0 as usize) else {
+                continue;
+            };
+            let Some(system) = &self.hosts[host].system else { continue };
+            let registry = &system.hives.registry;
+            let (saved, digest) = (registry.save(&key, CALLER), registry.digest(&key));
+            // A key that is not there, or closed to the service, could not be added at all.
+            let Ok(bytes) = saved else { continue };
+            let path = format!("MSCS\\{}\\{number:08}.CPT", database.resource_guid(resource));
+            self.clusters[site].bus.tamper(signature, &path, |_| Some(bytes));
+            let what = What::Key { key: key_number(&key), event: KeyEvent::Saved, digest };
+            self.tell(host, what, sched);
+        }
+    }
+
     pub(super) fn registry_action<S: Scheduler>(
         &mut self,
         h: usize,
@@ -96,6 +134,7 @@ impl World {
                     let _ = apply(registry, change);
                 }
                 system.hives.changed(sched.now());
+                self.tell(h, What::Registry, sched);
                 self.cluster_signals(h);
             }
             RegistryAction::LoadClusterHive(bytes) => {
@@ -104,6 +143,7 @@ impl World {
                     let _ = registry.load(id, out.bytes(bytes), Checks::None);
                 }
                 registry.take_dirtied();
+                self.tell(h, What::Registry, sched);
             }
         }
     }

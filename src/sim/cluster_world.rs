@@ -10,9 +10,9 @@ use super::waiting::{FileOutcome, Waiting};
 use super::world::{World, kind};
 use crate::base::{ActorId, Machine, Outbox, RestingStream, Scheduler, SimDuration, SimTime};
 use crate::cluster::{
-    ClusterInput, ClusterNode, ClusterOutput, Control, Database, DbChange, FileResult, HaltReason,
-    NetworkId, NodeId, Observation, PORT, Place, RegistryReply, ResourceCall, ResourceEvent,
-    ResourceId, ResourceState, StartSwitches,
+    ClusterEvent, ClusterInput, ClusterNode, ClusterOutput, Control, Database, DbChange,
+    FileResult, HaltReason, NetworkId, NodeId, Observation, PORT, Place, RegistryReply,
+    ResourceCall, ResourceEvent, ResourceId, ResourceState, StartSwitches,
 };
 use crate::net::{PacketHandle, PacketHeader, Transport};
 use crate::registry::KeyPath;
@@ -81,9 +81,11 @@ impl World {
             disk_chance,
             resets: vec![0; spec.hosts.len()],
             locks: BTreeMap::new(),
+            account: 0,
             owners,
             spec,
         });
+        self.first_checkpoints(site, sched);
         site
     }
 
@@ -115,7 +117,7 @@ impl World {
             replies: VecDeque::new(),
             draining: false,
             watches: BTreeMap::new(),
-            dlls: config.resources.iter().map(|r| Dll::new(&r.kind)).collect(),
+            dlls: config.resources.iter().cloned().map(Dll::new).collect(),
             netbt_due: SimTime::MAX,
             states: vec![ResourceState::Offline; config.resources.len()],
             owns: vec![false; config.groups.len()],
@@ -230,7 +232,9 @@ impl World {
             return;
         }
         let switches = part.service.switches.take();
-        let switches = switches.unwrap_or(self.clusters[part.site].spec.switches);
+        let cluster = &self.clusters[part.site];
+        let account = cluster.account;
+        let switches = StartSwitches { account, ..switches.unwrap_or(cluster.spec.switches) };
         part.service.machine = Some(Box::new(ClusterNode::new(part.config.clone(), part.node)));
         part.service.life += 1;
         part.service.hung = false;
@@ -293,6 +297,13 @@ impl World {
         }
     }
 
+    /// The account of a cluster's services gets a new password: services that are started from now on have
+    /// another token than those that run (Q317232).
+    pub fn change_password(&mut self, site: usize) {
+        let account = &mut self.clusters[site].account;
+        *account = account.wrapping_add(1);
+    }
+
     /// Somebody changes the node's own copy of the database: `change` is given its bytes, and gives those
     /// that are there from now on; nothing is no file.
     pub fn rewrite_clusdb<S: Scheduler>(
@@ -319,8 +330,8 @@ impl World {
         let h = id.0 as usize;
         let Some(part) = &self.hosts[h].cluster else { return };
         let separate = |r: ResourceId| {
-            let config = part.config.resources.get(usize::from(r.0));
-            config.is_some_and(|config| config.separate_monitor)
+            let dll = part.dlls.get(usize::from(r.0));
+            dll.is_some_and(|dll| dll.config.separate_monitor)
         };
         let all = (0..part.dlls.len() as u16).map(ResourceId).filter(|&r| part.runs(r));
         let dead: Vec<ResourceId> = match separate(resource) {
@@ -496,8 +507,9 @@ impl World {
                 ClusterOutput::Send { network, to, bytes } => {
                     let Some(part) = &self.hosts[h].cluster else { continue };
                     let adapter = part.adapters.get(usize::from(network.0)).copied().flatten();
-                    if let Some((interface, address)) = adapter {
-                        let source = SocketAddrV4::new(address, PORT);
+                    if let Some((interface, _)) = adapter {
+                        // An adapter that was given another address speaks as a stranger.
+                        let source = SocketAddrV4::new(self.net.interface(interface).1, PORT);
                         let header = PacketHeader::udp(source, SocketAddrV4::new(to, PORT));
                         self.send(interface, &header, out.bytes(bytes), sched);
                     }
@@ -521,7 +533,13 @@ impl World {
                     self.call_resource(h, resource, call, sched);
                 }
                 ClusterOutput::Log(event) => {
-                    self.tell(h, What::Logged { id: event.id(), name: None }, sched);
+                    let name = match event {
+                        ClusterEvent::NetworkNameFailed { resource } => {
+                            self.names_of(h, resource).first().copied()
+                        }
+                        _ => None,
+                    };
+                    self.tell(h, What::Logged { id: event.id(), name }, sched);
                 }
                 ClusterOutput::Answer { request, result } => {
                     let error = result.err().map(|error| error.0);
@@ -570,9 +588,11 @@ impl World {
                 }
             }
             Observation::Resource { resource, state } => {
-                if let Some(known) = part.states.get_mut(usize::from(resource.0)) {
-                    *known = state;
+                let place = usize::from(resource.0);
+                if place >= part.states.len() {
+                    part.states.resize(place + 1, ResourceState::Offline);
                 }
+                part.states[place] = state;
             }
             Observation::Applied { digest, .. } => sched.fold(digest),
             _ => {}

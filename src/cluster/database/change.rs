@@ -8,6 +8,8 @@ use super::Database;
 use super::layout::{self, checkpoint_name};
 use super::read::list;
 use crate::registry::{Key, KeyPath};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// ERROR_FILE_NOT_FOUND: the key is not checkpointed for the resource.
 pub(in super::super) const FILE_NOT_FOUND: ClusterError = ClusterError(2);
@@ -45,19 +47,44 @@ impl Database {
         resource: &ResourceConfig,
         config: &ClusterConfig,
     ) -> Result<(ResourceId, Vec<DbChange>), ClusterError> {
-        let group = self.group_key(resource.group).ok_or(GROUP_NOT_FOUND)?;
-        let mut inside: Vec<String> = list(group, "Contains").map(Into::into).collect();
-        let known = |on: &ResourceId| inside.contains(&self.resource_guid(*on));
-        if !resource.depends_on.iter().all(known) {
-            return Err(ClusterError(5002));
-        }
+        let mut created = self.create_resources(std::slice::from_ref(resource), config)?;
+        Ok(created.remove(0))
+    }
+
+    /// New resources, offline, and their numbers. The changes of each take those before it as made: whoever
+    /// proposes them, in this order, need not wait until one is applied before it proposes the next.
+    ///
+    /// # Errors
+    /// 5013: there is no such group. 5002: a dependency is none of its group (Q171791).
+    pub fn create_resources(
+        &self,
+        resources: &[ResourceConfig],
+        config: &ClusterConfig,
+    ) -> Result<Vec<(ResourceId, Vec<DbChange>)>, ClusterError> {
+        let mut contains: BTreeMap<GroupId, Vec<String>> = BTreeMap::new();
         let last = self.resources(config).last().map(|(id, _)| id.0);
-        let id = ResourceId(last.map_or(0, |last| last + 1));
-        let mut changes = layout::resource_keys(config, self.instance(), id, resource);
-        changes.push(self.set_resource(id, "PersistentState", DbData::Number(0)));
-        inside.push(self.resource_guid(id));
-        changes.push(self.set_group(resource.group, "Contains", DbData::Texts(inside)));
-        Ok((id, changes))
+        let mut next = last.map_or(0, |last| last + 1);
+        let mut created = Vec::with_capacity(resources.len());
+        for resource in resources {
+            if let Entry::Vacant(entry) = contains.entry(resource.group) {
+                let group = self.group_key(resource.group).ok_or(GROUP_NOT_FOUND)?;
+                entry.insert(list(group, "Contains").map(Into::into).collect());
+            }
+            let inside = contains.get_mut(&resource.group).expect("put there a moment ago");
+            let known = |on: &ResourceId| inside.contains(&self.resource_guid(*on));
+            if !resource.depends_on.iter().all(known) {
+                return Err(ClusterError(5002));
+            }
+            let id = ResourceId(next);
+            next += 1;
+            let mut changes = layout::resource_keys(config, self.instance(), id, resource);
+            changes.push(self.set_resource(id, "PersistentState", DbData::Number(0)));
+            inside.push(self.resource_guid(id));
+            let inside = DbData::Texts(inside.clone());
+            changes.push(self.set_group(resource.group, "Contains", inside));
+            created.push((id, changes));
+        }
+        Ok(created)
     }
 
     /// Removes a resource with everything about it.

@@ -60,6 +60,28 @@ impl Database {
         resources
     }
 
+    /// One resource, if it belongs to a group. Disks and networks are those of `config`.
+    pub fn resource_config(
+        &self,
+        resource: ResourceId,
+        config: &ClusterConfig,
+    ) -> Option<ResourceConfig> {
+        let guid = self.resource_guid(resource);
+        let key = self.key("Resources")?.key(&guid)?;
+        let holds = |group: &Key| list(group, "Contains").any(|g| g.eq_ignore_ascii_case(&guid));
+        let mut groups = self.key("Groups")?.keys();
+        let group = groups.find_map(|(name, group)| {
+            holds(group).then(|| guid::group(self.instance(), name)).flatten()
+        });
+        self.resource(key, group?, config)
+    }
+
+    /// The file of the DLL of a resource type, as its key says.
+    pub fn dll_of_type(&self, kind: &ResourceKind) -> Option<&str> {
+        let key = self.key("ResourceTypes")?.key(super::layout::type_name(kind))?;
+        text(key, "DllName")
+    }
+
     /// Every checkpoint of every resource: the resource, the number of the file, the key.
     pub fn all_checkpoints(&self) -> Vec<(ResourceId, u32, KeyPath)> {
         let names = self.key("Resources").into_iter().flat_map(Key::keys).map(|(name, _)| name);

@@ -485,7 +485,6 @@ fn entry(resource: ResourceId, cause: FailureCause) -> ClusterEvent {
         FailureCause::AdapterParameter => ClusterEvent::AdapterParameterInvalid { resource },
         FailureCause::NameNotRegistered => ClusterEvent::NetworkNameFailed { resource },
         FailureCause::DllNotLoaded => ClusterEvent::ResourceDllNotLoaded { resource },
-        FailureCause::DiskCorrupt => ClusterEvent::DiskCorrupt { resource },
         FailureCause::ShareNotMade => ClusterEvent::FileShareFailed { resource },
     }
 }

@@ -142,7 +142,6 @@ impl Membership {
 
     /// Stands for the token of the service account with which the service was started. A sponsor refuses
     /// nodes with another one (Q317232).
-    #[cfg_attr(not(test), expect(dead_code, reason = "no input changes the account yet"))]
     pub fn set_account(&mut self, token: u32) {
         self.account = token;
     }

@@ -296,6 +296,7 @@ impl ClusterNode {
         self.parts.database = database;
         self.parts.quorum.start(switches);
         self.phase = Phase::Joining;
+        self.parts.membership.set_account(switches.account);
         self.parts.membership.set_voters(switches.force_quorum);
         self.parts.membership.join(step!(self, now, out));
     }

@@ -134,6 +134,12 @@ impl Words<'_> {
                 };
                 format!("{} {change}", self.file(cluster, file))
             }
+            ClusterAction::ChangePassword => {
+                format!(
+                    "the account of the services of {} gets a new password",
+                    self.cluster(cluster).name
+                )
+            }
             ClusterAction::ReplaceDisk(disk) => {
                 format!("{} is replaced by a new one", self.disks(cluster, &[*disk]))
             }
@@ -208,6 +214,9 @@ impl Words<'_> {
             RegistryEdit::DeleteValue { key, value } => {
                 format!("{} of {key} deleted on {hosts}", value_name(value))
             }
+            RegistryEdit::Protect { key, accounts } => {
+                format!("rights on {key} on {hosts}: {} alone", accounts.join(", "))
+            }
             RegistryEdit::DeleteKey { key } => format!("{key} deleted on {hosts}"),
             RegistryEdit::Import(file) => format!("{} imported on {hosts}", registry_file(file)),
         }
@@ -255,6 +264,10 @@ impl Words<'_> {
             }
             ClusterCondition::ResourceState { resource, state } => {
                 format!("{} is {}", self.resource(cluster, *resource), state_word(*state))
+            }
+            ClusterCondition::ResourcesOnline { group, at_least, at_most } => {
+                let group = self.group(cluster, *group);
+                format!("{} of {group} online", limits(*at_least, *at_most, "resource"))
             }
             ClusterCondition::OneOwner => format!("no group of {name} has two owners"),
             ClusterCondition::Formed => format!("cluster {name} is formed"),

@@ -47,6 +47,18 @@ pub(super) static DELETE_REGISTRY: Spec = spec(
         key("value", Text, "The value's name. Default: the key itself, with all below it."),
     ],
 );
+pub(super) static PROTECT: Spec = spec(
+    "a change of a key's rights",
+    &[
+        must("on", Hosts, NODES),
+        must("key", Text, "The key, relative to HKLM."),
+        must(
+            "accounts",
+            List(&Text),
+            "Who has all rights on it; nobody else has any. The service is \"Cluster Service\".",
+        ),
+    ],
+);
 pub(super) static IMPORT_REG: Spec = spec(
     "a registry import",
     &[must("on", Hosts, NODES), must("file", Text, "A `.reg` file, or a text of several lines.")],
@@ -197,6 +209,14 @@ pub(super) static RESOURCE_STATE: Spec = spec(
         ),
     ],
 );
+pub(super) static RESOURCES_ONLINE: Spec = spec(
+    "a number of resources online",
+    &[
+        must("group", Ref("group"), "The group; resources made while the cluster runs count too."),
+        key("at_least", Number(0, 65_535), "Not fewer."),
+        key("at_most", Number(0, 65_535), "Not more."),
+    ],
+);
 pub(super) static NODES_UP: Spec = spec(
     "nodes that are up",
     &[
@@ -237,6 +257,13 @@ pub(super) static VIOLATIONS: Spec = spec(
         must("only", List(&Text), "Documented faults that may break them, such as Q289863."),
     ],
 );
+pub(super) static VIOLATION: Spec = spec(
+    "a rule that was broken",
+    &[
+        key("cluster", Ref("cluster"), "Which cluster. Default: the only one."),
+        must("by", Text, "The documented fault that broke it, such as Q289863."),
+    ],
+);
 /// The clusters a switch or a name stands for.
 pub(super) const CLUSTER_OR_ALL: &[Kind] = &[Switch, Ref("cluster")];
 /// A table, or a name alone.
@@ -262,6 +289,7 @@ pub const CLUSTER_FAULTS: &[Key] = &[
 pub const CLUSTER_STEPS: &[Key] = &[
     key("set_registry", Table(&SET_REGISTRY), "Sets a registry value."),
     key("delete_registry", Table(&DELETE_REGISTRY), "Deletes a registry value or key."),
+    key("protect_registry", Table(&PROTECT), "Gives a registry key a descriptor of its own."),
     key("import_reg", Table(&IMPORT_REG), "Imports a `.reg` file."),
     key("move_group", Table(&MOVE_GROUP), "Moves a group to another node."),
     key("online_group", Ref("group"), "Brings a group online."),
@@ -284,6 +312,7 @@ pub const CLUSTER_STEPS: &[Key] = &[
     key("start_cluster_service", Either(START), "Starts the cluster service."),
     key("kill_cluster_service", Hosts, "Ends the process of the cluster service."),
     key("hang_cluster_service", Either(HANG), "The cluster service stands still."),
+    key("change_password", Either(CLUSTER_OR_ALL), "The services' account gets a new password."),
     key("set_quorum_log_max", Table(&QUORUM_LOG), "Sets the size of the quorum log."),
     key("delete_file", Table(&CLUSTER_FILE), "Deletes a file of a cluster."),
     key("damage_file", Table(&CLUSTER_FILE), "Damages a file of a cluster."),
@@ -298,6 +327,7 @@ pub const CLUSTER_CONDITIONS: &[Key] = &[
     key("group_online", Either(ONLINE), "Groups are online."),
     key("group_owner", Table(&GROUP_OWNER), "A node owns a group."),
     key("resource_state", Table(&RESOURCE_STATE), "A resource is in a state."),
+    key("resources_online", Table(&RESOURCES_ONLINE), "So many resources of a group are online."),
     key("one_owner", Either(CLUSTER_OR_ALL), "No group has two owners."),
     key("cluster_formed", Either(CLUSTER_OR_ALL), "A node has formed the cluster."),
     key("nodes_up", Table(&NODES_UP), "Nodes are up in a cluster."),
@@ -306,7 +336,9 @@ pub const CLUSTER_CONDITIONS: &[Key] = &[
     key("downtime", Table(&DOWNTIME), "The longest time without a group."),
     key("no_violation", Either(CLUSTER_OR_ALL), "No rule of a cluster is broken."),
     key("violation_only", Either(VIOLATION_ONLY), "None but by these documented faults."),
-    key("violation_seen", Text, "A documented fault, such as Q289863, has broken a rule."),
+    key("violation_seen", Either(SEEN), "A documented fault, such as Q289863, has broken a rule."),
 ];
 /// A list of articles, or a table with the cluster too.
 const VIOLATION_ONLY: &[Kind] = &[List(&Text), Table(&VIOLATIONS)];
+/// An article, or a table with the cluster too.
+const SEEN: &[Kind] = &[Text, Table(&VIOLATION)];

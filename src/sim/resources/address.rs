@@ -9,9 +9,9 @@ use super::super::cluster_part::Reply;
 use super::super::host::Life;
 use super::super::waiting::ResourceStep;
 use super::super::world::{NetBtOf, World};
-use super::{Code, Phase};
+use super::{Code, Failure, Phase};
 use crate::base::{ActorId, Machine, Scheduler, SimDuration, SimTime};
-use crate::cluster::{NetworkId, ResourceEvent, ResourceId, ResourceKind};
+use crate::cluster::{FailureCause, NetworkId, ResourceEvent, ResourceId, ResourceKind};
 use crate::nbt::{NbtClient, NbtInput};
 use crate::net::{InterfaceId, PacketHandle, SubnetId, Transport};
 use crate::wire::NetbiosName;
@@ -22,13 +22,16 @@ use std::net::Ipv4Addr;
 /// Windows asks (Q168567: "several times").
 const ARP_PROBES: SimDuration = SimDuration::from_secs(2);
 /// ERROR_CLUSTER_IPADDR_IN_USE.
-const ADDRESS_IN_USE: u32 = 5057;
-/// ERROR_CLUSTER_INVALID_NETWORK.
-const NO_NETWORK: u32 = 5054;
+const ADDRESS_IN_USE: Failure = Failure::number(5057);
+/// ERROR_CLUSTER_INVALID_NETWORK, event 1048: the node has no adapter with the address that it was set up
+/// with on the network of the resource.
+const NO_NETWORK: Failure = Failure::with(5054, FailureCause::AdapterParameter);
+/// ERROR_CLUSTER_NETINTERFACE_NOT_FOUND, event 1045: no interface can be made on a dead adapter.
+const NO_LINK: Failure = Failure::with(5047, FailureCause::TcpIpInterface);
 /// NetBIOS addresses of a node at most (Q248605).
 const NETBIOS_MAX: usize = 64;
 /// ERROR_NETBIOS_LIMIT: what event 1044 comes with (Q232910).
-const NETBIOS_LIMIT: u32 = 1450;
+const NETBIOS_LIMIT: Failure = Failure::with(1450, FailureCause::NetbiosInterface);
 
 /// What the code of an IP Address resource has.
 #[derive(Debug, Default)]
@@ -79,8 +82,8 @@ impl World {
     }
 
     fn address_of(&self, h: usize, resource: ResourceId) -> Option<(Ipv4Addr, NetworkId, bool)> {
-        let config = &self.hosts[h].cluster.as_ref()?.config;
-        match config.resources.get(usize::from(resource.0))?.kind {
+        let part = self.hosts[h].cluster.as_ref()?;
+        match part.dlls.get(usize::from(resource.0))?.config.kind {
             ResourceKind::IpAddress { address, network, netbios } => {
                 Some((address, network, netbios))
             }
@@ -97,7 +100,7 @@ impl World {
     ) {
         match self.try_address(h, resource, sched) {
             Ok(()) => self.resource_online(h, resource),
-            Err(error) => self.resource_failed(h, resource, error, sched),
+            Err(why) => self.resource_failed(h, resource, why, sched),
         }
     }
 
@@ -106,12 +109,20 @@ impl World {
         h: usize,
         resource: ResourceId,
         sched: &mut S,
-    ) -> Result<(), u32> {
+    ) -> Result<(), Failure> {
         let (address, network, netbios) = self.address_of(h, resource).ok_or(NO_NETWORK)?;
         let Some(part) = &self.hosts[h].cluster else { return Err(NO_NETWORK) };
         let adapter = part.adapters.get(usize::from(network.0)).copied().flatten();
-        let (adapter, _) = adapter.ok_or(NO_NETWORK)?;
-        let subnet = self.net.interface(adapter).0;
+        let (adapter, known_as) = adapter.ok_or(NO_NETWORK)?;
+        let (subnet, now_is, _) = self.net.interface(adapter);
+        if now_is != known_as {
+            // To the cluster an adapter with another address is on a new network (Q230356, Q267548).
+            return Err(NO_NETWORK);
+        }
+        if part.config.profile.detects_link_failure && !self.net.is_interface_up(adapter) {
+            // Where link failures are seen, no address is added to a dead adapter (Q257925).
+            return Err(NO_LINK);
+        }
         if let Some(holder) = self.net.interface_at(address) {
             let (_, _, owner) = self.net.interface(holder);
             let answers =
@@ -143,7 +154,7 @@ impl World {
         subnet: SubnetId,
         address: Ipv4Addr,
         up: bool,
-    ) -> Result<(), u32> {
+    ) -> Result<(), Failure> {
         let Some(part) = &mut self.hosts[h].cluster else { return Err(NO_NETWORK) };
         let Some(Code::Address(code)) =
             part.dlls.get_mut(usize::from(resource.0)).map(|dll| &mut dll.code)

@@ -2,27 +2,25 @@
 //! servers of the node it is on (Q195462). A refused registration fails the resource (Q217199).
 
 use super::super::world::World;
-use super::Phase;
+use super::{Failure, Phase};
 use crate::base::Scheduler;
-use crate::cluster::{ResourceEvent, ResourceId, ResourceKind};
+use crate::cluster::{FailureCause, ResourceEvent, ResourceId, ResourceKind};
 use crate::nbt::{NameKind, NameState, NbtInput};
 use crate::wire::{NetbiosName, Suffix};
 
 /// ERROR_RESOURCE_NOT_FOUND: no address with NetBIOS to register on (Q217057).
-const NO_ADDRESS: u32 = 5007;
+const NO_ADDRESS: Failure = Failure::with(5007, FailureCause::NameNotRegistered);
 /// ERROR_DUP_NAME: somebody has the name (event 1052 and its kin).
-const DUPLICATE_NAME: u32 = 52;
+const DUPLICATE_NAME: Failure = Failure::with(52, FailureCause::NameNotRegistered);
 /// The services whose names a virtual server has: workstation and server.
 const SUFFIXES: [Suffix; 2] = [Suffix::WORKSTATION, Suffix::SERVER];
 
 impl World {
     /// The names of a Network Name resource.
-    fn names_of(&self, h: usize, resource: ResourceId) -> Vec<NetbiosName> {
+    pub(in crate::sim) fn names_of(&self, h: usize, resource: ResourceId) -> Vec<NetbiosName> {
         let Some(part) = &self.hosts[h].cluster else { return Vec::new() };
-        let Some(resource) = part.config.resources.get(usize::from(resource.0)) else {
-            return Vec::new();
-        };
-        match &resource.kind {
+        let Some(dll) = part.dlls.get(usize::from(resource.0)) else { return Vec::new() };
+        match &dll.config.kind {
             ResourceKind::NetworkName { name } => {
                 SUFFIXES.into_iter().filter_map(|s| NetbiosName::new(name, s).ok()).collect()
             }
@@ -33,14 +31,13 @@ impl World {
     /// A resource and all it depends on.
     pub(super) fn below(&self, h: usize, resource: ResourceId) -> Vec<ResourceId> {
         let Some(part) = &self.hosts[h].cluster else { return Vec::new() };
-        let resources = &part.config.resources;
-        let (mut seen, mut next) = (vec![false; resources.len()], vec![resource]);
+        let (mut seen, mut next) = (vec![false; part.dlls.len()], vec![resource]);
         let mut below = Vec::new();
         while let Some(at) = next.pop() {
-            let Some(config) = resources.get(usize::from(at.0)) else { continue };
+            let Some(dll) = part.dlls.get(usize::from(at.0)) else { continue };
             if !std::mem::replace(&mut seen[usize::from(at.0)], true) {
                 below.push(at);
-                next.extend(&config.depends_on);
+                next.extend(&dll.config.depends_on);
             }
         }
         below
@@ -132,7 +129,6 @@ impl World {
         let Some(dll) = self.dll(h, resource) else { return };
         match dll.phase {
             Phase::Starting if conflict => {
-                self.tell(h, super::What::Logged { id: 1052, name: names.first().copied() }, sched);
                 self.resource_failed(h, resource, DUPLICATE_NAME, sched);
             }
             Phase::Starting if registered == names.len() * addresses.len() => {

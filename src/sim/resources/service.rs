@@ -6,9 +6,14 @@
 use super::super::system::ProgramState;
 use super::super::waiting::ResourceStep;
 use super::super::world::World;
-use super::{Code, MOMENT, Phase};
+use super::{Code, Failure, MOMENT, Phase};
 use crate::base::Scheduler;
 use crate::cluster::{ResourceEvent, ResourceId};
+
+/// ERROR_RESOURCE_NOT_FOUND: no disk, no address or no name to run on.
+const NO_PLACE: Failure = Failure::number(5007);
+/// The program ended: what follows says which type it is (event 1042).
+const ENDED: Failure = Failure::number(0);
 
 /// The program's own file, out of a command line: `notes.exe` of `d:\app\notes.exe /quiet`.
 pub(super) fn file_name(command_line: &str) -> String {
@@ -36,6 +41,9 @@ impl World {
         resource: ResourceId,
         sched: &mut S,
     ) {
+        if !self.dhcp_has_place(h, resource, sched) {
+            return self.resource_failed(h, resource, NO_PLACE, sched);
+        }
         let Some(p) = self.program_of(h, resource) else {
             return self.step_later(h, resource, MOMENT, ResourceStep::Online, sched);
         };
@@ -101,13 +109,13 @@ impl World {
             let watched = matches!(dll.code, Code::Program { watched: true, .. });
             match dll.phase {
                 Phase::Stopping => self.resource_offline(h, resource, sched),
-                Phase::Running if watched => self.resource_failed(h, resource, 0, sched),
+                Phase::Running if watched => self.resource_failed(h, resource, ENDED, sched),
                 Phase::Running => {
                     let event = ResourceEvent::Health { looks_alive: false, is_alive: false };
                     self.tell_service(h, resource, event);
                 }
                 Phase::Starting if event == ResourceEvent::Failed => {
-                    self.resource_failed(h, resource, 0, sched);
+                    self.resource_failed(h, resource, ENDED, sched);
                 }
                 Phase::Starting | Phase::Stopped => {}
             }

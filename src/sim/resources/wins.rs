@@ -4,16 +4,16 @@
 use super::super::host::HostId;
 use super::super::service::Seat;
 use super::super::world::World;
-use super::Phase;
+use super::{Failure, Phase};
 use crate::base::Scheduler;
 use crate::cluster::{DiskId, ResourceEvent, ResourceId, ResourceKind};
 use crate::net::InterfaceId;
 use std::net::Ipv4Addr;
 
 /// ERROR_RESOURCE_NOT_FOUND: no address, or no disk, to run on.
-const NO_PLACE: u32 = 5007;
+const NO_PLACE: Failure = Failure::number(5007);
 /// ERROR_SERVICE_SPECIFIC_ERROR: the database cannot be opened.
-const NO_DATABASE: u32 = 1066;
+const NO_DATABASE: Failure = Failure::number(1066);
 /// The database's name where the path does not end with one.
 const FILE: &str = "wins.mdb";
 
@@ -71,8 +71,8 @@ impl World {
     fn seat<S: Scheduler>(&mut self, h: usize, resource: ResourceId, sched: &S) -> Option<Seat> {
         let part = self.hosts[h].cluster.as_ref()?;
         let config = &part.config;
-        let own = config.resources.get(usize::from(resource.0))?;
-        let ResourceKind::Wins { database_path, .. } = &own.kind else { return None };
+        let own = part.dlls.get(usize::from(resource.0))?;
+        let ResourceKind::Wins { database_path, .. } = &own.config.kind else { return None };
         let (letter, path) = database_path.split_once(':')?;
         let mut file = path.trim_start_matches('\\').to_owned();
         if file.is_empty() || file.ends_with('\\') {

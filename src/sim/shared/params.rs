@@ -57,8 +57,6 @@ pub struct BusQuirks {
     pub array_lost_after_boots: Option<u32>,
     /// Disks at this place and beyond cannot be used (Q256326: 26).
     pub disks_max: Option<usize>,
-    /// Memory of the kernel is lost at each look at a disk that another node holds (Q244509, Q268835).
-    pub pool_leak: bool,
     /// Volumes without a file system the driver knows are not dismounted, and what was in the cache is lost
     /// (Q247065, NT 4.0 service pack 6).
     pub raw_not_dismounted: bool,

@@ -252,8 +252,6 @@ pub struct NodeCounters {
     pub conflicts: u64,
     /// Resets it sent.
     pub resets: u64,
-    /// Blocks of non-paged pool it will never get back (Q244509, Q268835).
-    pub pool_leaked: u64,
 }
 
 impl<T, E> Answer<T, E> {

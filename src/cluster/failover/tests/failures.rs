@@ -233,7 +233,6 @@ fn failures_are_logged_with_their_causes() {
         (FailureCause::AdapterParameter, 1048),
         (FailureCause::NameNotRegistered, 1052),
         (FailureCause::DllNotLoaded, 1058),
-        (FailureCause::DiskCorrupt, 1066),
         (FailureCause::ShareNotMade, 1068),
     ];
     for (cause, id) in causes {

@@ -14,6 +14,7 @@ pub const SWITCHES: StartSwitches = StartSwitches {
     no_quorum_logging: false,
     reset_quorum_log: false,
     force_quorum: None,
+    account: 0,
 };
 
 /// A cluster of nodes with equal databases, and the list of changes it is to be compared with.

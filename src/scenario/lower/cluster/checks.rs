@@ -203,11 +203,25 @@ impl Build<'_> {
                 let mistake = Mistake::new(span, message);
                 self.out.add(mistake.hint("NT 4.0 demands one (Q171791)"));
             }
-            ResourceKind::Wins { .. } | ResourceKind::Dhcp { .. } => {
-                self.check_database(draft, id, addresses(false));
+            ResourceKind::Wins { .. } => self.check_database(draft, id, addresses(false)),
+            ResourceKind::Dhcp { .. } => {
+                let below = below(draft, id);
+                let is_address =
+                    |r: &&ResourceConfig| matches!(r.kind, ResourceKind::IpAddress { .. });
+                self.check_database(draft, id, below.iter().any(is_address));
+                let is_name =
+                    |r: &&ResourceConfig| matches!(r.kind, ResourceKind::NetworkName { .. });
+                if !below.iter().any(is_name) {
+                    self.missing_below("DHCP", &resource.name, "Network Name", span);
+                }
             }
             _ => {}
         }
+    }
+
+    fn missing_below(&mut self, what: &str, name: &str, kind: &str, span: Span) {
+        let message = format!("the {what} resource `{name}` depends on no {kind}");
+        self.out.add(Mistake::new(span, message).hint("add one of its group to `depends_on`"));
     }
 
     /// WINS and DHCP keep their databases on a disk of their group and serve at one of its addresses.
@@ -227,10 +241,7 @@ impl Build<'_> {
         for (missing, kind) in [(letters.is_empty(), "Physical Disk"), (!has_address, "IP Address")]
         {
             if missing {
-                let message =
-                    format!("the {what} resource `{}` depends on no {kind}", resource.name);
-                let mistake = Mistake::new(span, message);
-                self.out.add(mistake.hint("add one of its group to `depends_on`"));
+                self.missing_below(what, &resource.name, kind, span);
             }
         }
         for (key, path) in paths {
@@ -409,22 +420,31 @@ fn owners(draft: &Draft<'_>, resource: &ResourceConfig) -> NodeSet {
     }
 }
 
-/// The letters of the disks a resource depends on, directly or not.
-fn disk_letters(draft: &Draft<'_>, id: ResourceId) -> Vec<char> {
-    let resources = &draft.config().resources;
+/// A resource and all it depends on, directly or not.
+fn below<'a>(draft: &'a Draft<'_>, id: ResourceId) -> Vec<&'a ResourceConfig> {
+    let resources = &draft.plan.config.resources;
     let mut seen = vec![false; resources.len()];
     let mut open = vec![id];
-    let mut letters = Vec::new();
+    let mut below = Vec::new();
     while let Some(id) = open.pop() {
         let place = usize::from(id.0);
-        if std::mem::replace(&mut seen[place], true) {
-            continue;
+        if !std::mem::replace(&mut seen[place], true) {
+            below.push(&resources[place]);
+            open.extend(&resources[place].depends_on);
         }
-        if let ResourceKind::PhysicalDisk { disk, .. } = resources[place].kind {
-            letters.push(draft.config().disks[usize::from(disk.0)].letter);
-        }
-        open.extend(&resources[place].depends_on);
     }
+    below
+}
+
+/// The letters of the disks a resource depends on, directly or not.
+fn disk_letters(draft: &Draft<'_>, id: ResourceId) -> Vec<char> {
+    let letter = |resource: &ResourceConfig| match resource.kind {
+        ResourceKind::PhysicalDisk { disk, .. } => {
+            Some(draft.plan.config.disks[usize::from(disk.0)].letter)
+        }
+        _ => None,
+    };
+    let mut letters: Vec<char> = below(draft, id).into_iter().filter_map(letter).collect();
     letters.sort_unstable();
     letters
 }

@@ -46,6 +46,14 @@ impl Build<'_> {
         let Some(table) = entry.node.table() else { return };
         if draft.resources.len() >= THINGS_MAX {
             self.mistake(entry.key_span, format!("a cluster has {THINGS_MAX} resources at most"));
+        } else if entry.key.contains(['{', '}']) {
+            let message = "only hosts are made from a template with braces".to_string();
+            let mistake = Mistake::new(entry.key_span, message);
+            self.out.add(
+                mistake.hint("give each resource its own name").note(
+                    "many shares at once: a step with create_shares = { group, count, path }",
+                ),
+            );
         } else if draft.resources.iter().any(|r| r.group == group && r.key == entry.key) {
             let message = format!("`{}` is a resource that setup makes", entry.key);
             self.out.add(Mistake::new(entry.key_span, message).hint("choose another name"));

@@ -142,8 +142,12 @@ impl Build<'_> {
             }
             "violation_only" => self.violation_only(node, span)?,
             "violation_seen" => {
-                let name = self.documented(node)?;
-                (self.cluster_named(None, span)?, ClusterCondition::ViolationSeen { name })
+                let (by, cluster) = match node.table() {
+                    Some(table) => (table.get("by")?, table.get("cluster")),
+                    None => (node, None),
+                };
+                let name = self.documented(by)?;
+                (self.cluster_named(cluster, span)?, ClusterCondition::ViolationSeen { name })
             }
             "group_online" => self.group_online(node)?,
             "group_owner" => {
@@ -207,6 +211,13 @@ impl Build<'_> {
                 };
                 let (at_least, at_most) = (range.at_least, range.at_most);
                 (cluster, ClusterCondition::NodesUp { nodes, at_least, at_most })
+            }
+            "resources_online" => {
+                let range = self.count_range(table, ["at_least", "at_most"], true);
+                let node = table.get("group")?;
+                let (cluster, group) = self.group_named(node.text()?, node.span)?;
+                let (at_least, at_most) = (range.at_least, range.at_most);
+                (cluster, ClusterCondition::ResourcesOnline { group, at_least, at_most })
             }
             "lost_changes" => {
                 let range = self.count_range(table, ["at_least", "at_most"], true);

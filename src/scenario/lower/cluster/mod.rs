@@ -374,6 +374,7 @@ pub(super) fn switches_of(words: &[Node]) -> StartSwitches {
         no_quorum_logging: given("noquorumlogging"),
         reset_quorum_log: given("resetquorumlog"),
         force_quorum: None,
+        account: 0,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::cluster::{
     RestartAction,
 };
 use crate::registry::KeyPath;
+use crate::registry::services::dhcp;
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Node, Span, Table};
 use crate::scenario::language::RESOURCE_PROPERTIES;
@@ -67,6 +68,7 @@ impl Build<'_> {
                 separate_monitor: settings.switch("separate_monitor").unwrap_or(false),
                 checkpoints: self.checkpoints(settings),
             };
+            let config = with_own_keys(config);
             draft.plan.config.resources.push(config);
         }
     }
@@ -416,6 +418,18 @@ fn setup_dependencies(draft: &Draft<'_>, id: ResourceId) -> Vec<ResourceId> {
     }
     let ip = draft.resources.iter().position(|r| r.table.is_none() && r.key == CLUSTER_IP);
     ip.map(|place| ResourceId(place as u16)).into_iter().collect()
+}
+
+/// A DHCP server's own keys follow it without being listed: KB 816913 shows that they do.
+fn with_own_keys(mut config: ResourceConfig) -> ResourceConfig {
+    if matches!(config.kind, ResourceKind::Dhcp { .. }) {
+        for key in dhcp::CHECKPOINT_KEYS {
+            if !config.checkpoints.iter().any(|own| own.eq_ignore_ascii_case(key)) {
+                config.checkpoints.push(key.to_string());
+            }
+        }
+    }
+    config
 }
 
 /// A type with its article.

@@ -2,8 +2,8 @@
 
 use super::switches_of;
 use crate::cluster::{
-    Control, DbChange, DbData, GroupId, NodeId, QuorumKind, ResourceConfig, ResourceId,
-    ResourceKind,
+    ClusterVersion, Control, DbChange, DbData, GroupId, NodeId, QuorumKind, ResourceConfig,
+    ResourceId, ResourceKind,
 };
 use crate::registry::{KeyPath, Value as Data};
 use crate::scenario::cluster::{
@@ -29,6 +29,8 @@ const RESOURCE_PROPERTIES: [&str; 10] = [
     "SeparateMonitor",
     "PersistentState",
 ];
+/// Properties of an IP Address that can be set (SDK: its private properties).
+const ADDRESS_PROPERTIES: [&str; 1] = ["EnableNetBIOS"];
 /// Properties of a group that can be set.
 const GROUP_PROPERTIES: [&str; 7] = [
     "FailoverThreshold",
@@ -84,7 +86,7 @@ impl Build<'_> {
         key: &str,
         table: &Table,
     ) -> Option<Option<(HostTarget, RegistryEdit)>> {
-        if !["set_registry", "delete_registry", "import_reg"].contains(&key) {
+        if !["set_registry", "delete_registry", "import_reg", "protect_registry"].contains(&key) {
             return None;
         }
         let hosts = table.get("on").and_then(|n| self.step_hosts(n));
@@ -104,6 +106,14 @@ impl Build<'_> {
                 let value = value.unwrap_or_default();
                 path.zip(data).map(|(key, data)| RegistryEdit::Set { key, value, data })
             }
+            "protect_registry" => path.map(|key| RegistryEdit::Protect {
+                key,
+                accounts: table
+                    .items("accounts")
+                    .iter()
+                    .filter_map(|node| node.text().map(str::to_string))
+                    .collect(),
+            }),
             "delete_registry" => path.map(|key| match value {
                 Some(value) => RegistryEdit::DeleteValue { key, value },
                 None => RegistryEdit::DeleteKey { key },
@@ -151,6 +161,10 @@ impl Build<'_> {
             "recover_checkpoints" => {
                 let cluster = self.cluster_named(Some(node), node.span)?;
                 (cluster, ask(Control::RecoverCheckpoints))
+            }
+            "change_password" => {
+                let cluster = self.cluster_named(text.map(|_| node), node.span)?;
+                (cluster, ClusterAction::ChangePassword)
             }
             "replace_disk" => {
                 let (cluster, disk) = self.disk_named(text?, node.span)?;
@@ -215,7 +229,7 @@ impl Build<'_> {
             "add_checkpoint" | "remove_checkpoint" => return self.checkpoint_step(key, table),
             "set_property" => return self.set_property(table, span),
             "create_resource" => return self.create_resource(table, span),
-            "create_shares" => return self.create_shares(table),
+            "create_shares" => return self.create_shares(table, span),
             "cluster_registry" => return self.cluster_registry(table, span),
             "delete_file" | "damage_file" => return self.cluster_file(key, table, span),
             "set_signature" => {
@@ -280,15 +294,21 @@ impl Build<'_> {
     }
 
     fn set_property(&mut self, table: &Table, span: Span) -> Option<(ClusterRef, ClusterAction)> {
-        let (cluster, object, known): (_, _, &[&str]) =
+        let (cluster, object, known): (_, _, Vec<&str>) =
             match (table.get("resource"), table.get("group")) {
                 (Some(node), None) => {
                     let (cluster, resource) = self.resource_named(node.text()?, node.span)?;
-                    (cluster, ClusterObject::Resource(resource), &RESOURCE_PROPERTIES)
+                    let config = &self.plan.clusters[cluster.index()].config;
+                    let kind = &config.resources[usize::from(resource.0)].kind;
+                    let mut known = RESOURCE_PROPERTIES.to_vec();
+                    if matches!(kind, ResourceKind::IpAddress { .. }) {
+                        known.extend(ADDRESS_PROPERTIES);
+                    }
+                    (cluster, ClusterObject::Resource(resource), known)
                 }
                 (None, Some(node)) => {
                     let (cluster, group) = self.group_named(node.text()?, node.span)?;
-                    (cluster, ClusterObject::Group(group), &GROUP_PROPERTIES)
+                    (cluster, ClusterObject::Group(group), GROUP_PROPERTIES.to_vec())
                 }
                 _ => {
                     let mistake = Mistake::new(span, "a property belongs to one thing");
@@ -351,6 +371,26 @@ impl Build<'_> {
         Some(found)
     }
 
+    /// A share of NT 4.0 depends on a network name (Q171791).
+    fn share_needs_a_name(
+        &mut self,
+        cluster: ClusterRef,
+        depends_on: &[ResourceId],
+        table: &Table,
+        span: Span,
+    ) {
+        let config = &self.plan.clusters[cluster.index()].config;
+        let is_name = |on: &ResourceId| {
+            matches!(config.resources[usize::from(on.0)].kind, ResourceKind::NetworkName { .. })
+        };
+        let nt40 = config.profile.version == ClusterVersion::Nt40;
+        if nt40 && !depends_on.iter().any(is_name) {
+            let span = table.get("depends_on").map_or(span, |node| node.span);
+            let mistake = Mistake::new(span, "a file share depends on no network name");
+            self.out.add(mistake.hint("NT 4.0 demands one (Q171791): add it to `depends_on`"));
+        }
+    }
+
     fn create_resource(
         &mut self,
         table: &Table,
@@ -378,6 +418,9 @@ impl Build<'_> {
             },
             _ => ResourceKind::FileShare { share: text("share")?, path: text("path")? },
         };
+        if let (ResourceKind::FileShare { .. }, Some(on)) = (&kind, &depends_on) {
+            self.share_needs_a_name(cluster, on, table, span);
+        }
         if let (ResourceKind::GenericService { service, .. }, Some(node)) =
             (&kind, table.get("service"))
         {
@@ -399,9 +442,10 @@ impl Build<'_> {
         Some((cluster, ClusterAction::CreateResources(list)))
     }
 
-    fn create_shares(&mut self, table: &Table) -> Option<(ClusterRef, ClusterAction)> {
+    fn create_shares(&mut self, table: &Table, span: Span) -> Option<(ClusterRef, ClusterAction)> {
         let (cluster, group) = self.group_of_step(table)?;
         let depends_on = self.dependencies_there(cluster, group, table)?;
+        self.share_needs_a_name(cluster, &depends_on, table, span);
         let path = table.text("path")?;
         let share = table.text("share").unwrap_or("share-{n}");
         let count = table.count("count")?;

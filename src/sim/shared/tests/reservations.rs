@@ -212,19 +212,13 @@ fn a_disk_is_known_by_its_signature_wherever_it_stands() {
 }
 
 #[test]
-fn quirks_of_boots_bounds_and_pools() {
+fn quirks_of_boots_and_bounds() {
     let mut bus = bus_with(|params| {
         params.quirks.bios_resets_bus = true;
         params.quirks.disks_max = Some(1);
-        params.quirks.pool_leak = true;
     });
     assert_eq!(bus.reserve(A, D, t(0)).result, Err(ScsiError::NoSuchDisk), "Q256326");
     let _ = bus.reserve(A, Q, t(0));
-    for poll in 0..5 {
-        let _ = bus.test(B, Q, t(poll));
-        let _ = bus.test(A, Q, t(poll));
-    }
-    assert_eq!((bus.counters(B).pool_leaked, bus.counters(A).pool_leaked), (5, 0), "Q244509");
     bus.stop(B, NodeStop::Crash, t(10), &mut chance(1));
     assert!(bus.boot(B, t(20)).reset, "Q174795");
     assert_eq!(bus.holder(Q), None);
