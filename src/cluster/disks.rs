@@ -42,7 +42,8 @@ pub(super) struct DiskDriver {
 struct Disk {
     held: bool,
     mounted: bool,
-    /// Not renewed for now: its owner yields it to whoever challenges (KB 286342).
+    /// Not renewed for now: its owner yields it to whoever challenges (KB 286342), and only looks, as often
+    /// as it would renew, whether somebody has taken it.
     yielded: bool,
     /// When the last renewal that succeeded was sent.
     renewed: SimTime,
@@ -204,7 +205,13 @@ impl DiskDriver {
         let profile = &step.config.profile;
         let mut late = Vec::new();
         for (disk, it) in &mut self.disks {
-            if !it.held || it.yielded || it.renewing.is_some() {
+            if !it.held || it.renewing.is_some() {
+                continue;
+            }
+            if it.yielded {
+                let ticket = next_ticket(&mut self.commands, *disk);
+                it.renewing = Some((ticket.number, now));
+                step.scsi(ticket, *disk, ScsiCommand::Test);
                 continue;
             }
             // Whoever slept longer than a challenger waits may have lost the disk, even if it is free again.
@@ -231,8 +238,9 @@ impl DiskDriver {
     ) {
         let Some(it) = self.disks.get_mut(&disk).filter(|it| it.held) else { return };
         match result {
+            ScsiResult::Done if it.yielded => {}
             ScsiResult::Done => it.renewed = it.renewed.max(sent),
-            ScsiResult::Conflict if !it.yielded => {
+            ScsiResult::Conflict => {
                 let is_quorum = quorum_disk(step.config).is_some_and(|(q, ..)| q == disk);
                 if step.config.profile.loser_breaks_reservation && !is_quorum {
                     // Q289863: it takes the disk back by force, and writes on what another has mounted. Only
@@ -247,7 +255,7 @@ impl DiskDriver {
                 step.log(ClusterEvent::ReservationLost { disk });
                 self.lost(disk, step);
             }
-            ScsiResult::Conflict | ScsiResult::Disturbed => {}
+            ScsiResult::Disturbed => {}
             ScsiResult::Missing | ScsiResult::Failed | ScsiResult::Corrupt => {
                 step.log(ClusterEvent::DiskSilent { disk });
                 self.lost(disk, step);

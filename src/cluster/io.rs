@@ -200,6 +200,8 @@ pub enum ScsiCommand {
     Reset,
     /// Break the reservation of this disk only (a bus device reset, SCSI-2 6.6.3).
     ResetDisk,
+    /// Ask whether this node may use the disk (test unit ready): nothing is reserved.
+    Test,
     /// Mount the volume, checking it as the resource's properties say.
     Mount {
         /// Do not check a dirty volume.

@@ -119,7 +119,8 @@ pub struct ClusterProfile {
     pub trusts_announced_shutdown: bool,
     /// An owner of the quorum none of whose networks for clients works yields to a challenger (KB 286342;
     /// details not published: it leaves the reservation alone for the longest arbitration, and takes it back
-    /// if nobody wanted it).
+    /// if nobody wanted it). It learns that somebody did when it next would renew: so long at most, less the
+    /// winner's regroup, both may run what needs no disk.
     pub isolated_owner_yields: bool,
 
     /// Size of the quorum log from which on it is reset (Q225081).

@@ -8,8 +8,8 @@ use super::shared::{BusParams, Initiator, SharedBus, SharedDiskSpec, Signature};
 use super::waiting::FileOutcome;
 use crate::base::{Machine, RestingStream, SimDuration, SimTime, TimerId};
 use crate::cluster::{
-    ClusterConfig, ClusterNode, DiskId, GroupId, HaltReason, NetworkId, NodeId, ResourceEvent,
-    ResourceId, ResourceState, ScsiResult, StartSwitches, Ticket,
+    ClusterConfig, ClusterNode, DiskId, GroupId, HaltReason, NetworkId, NodeId, Part,
+    ResourceEvent, ResourceId, ResourceState, ScsiResult, StartSwitches, Ticket,
 };
 use crate::net::{InterfaceId, SubnetId};
 use crate::registry::{KeyPath, RegistryError, WatchId};
@@ -63,7 +63,7 @@ pub(super) struct Service {
     pub(super) machine: Option<Box<ClusterNode>>,
     /// Counts starts: answers to an earlier life are void.
     pub(super) life: u32,
-    /// It stands still: nothing reaches it.
+    /// It stands still: nothing but its drivers goes on.
     pub(super) hung: bool,
     /// When it last went on after it, or its host, had stood still.
     pub(super) went_on: Option<SimTime>,
@@ -86,6 +86,13 @@ pub(super) enum Reply {
     Changed(Ticket),
     Resource(ResourceId, ResourceEvent),
     Interface(NetworkId, bool),
+}
+
+impl Reply {
+    /// Whether it goes to the disk driver, which does not stop when the service does.
+    pub(super) fn is_for_a_driver(&self) -> bool {
+        matches!(self, Reply::Scsi(Ticket { part: Part::Disks, .. }, _))
+    }
 }
 
 /// A watch of the service on the registry.
@@ -204,8 +211,7 @@ impl ClusterPart {
 
     pub(super) fn next_deadline(&self) -> Option<SimTime> {
         let service = &self.service;
-        let machine = service.machine.as_ref().filter(|_| !service.hung);
-        let machine = machine.and_then(|machine| machine.next_deadline());
+        let machine = service.machine.as_ref().and_then(|machine| machine.next_deadline());
         let netbt = (self.netbt_due != SimTime::MAX).then_some(self.netbt_due);
         machine.into_iter().chain(netbt).chain(service.start_at).chain(service.stop_by).min()
     }

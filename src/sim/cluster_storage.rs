@@ -59,6 +59,7 @@ impl World {
             }
             ScsiCommand::Release => scsi(bus.release(node, signature, now)),
             ScsiCommand::Reset => scsi(bus.reset(node, ResetScope::Bus, now)),
+            ScsiCommand::Test => scsi(bus.test(node, signature, now)),
             ScsiCommand::ResetDisk => scsi(bus.reset(node, ResetScope::Target(signature), now)),
             ScsiCommand::Mount { skip_chkdsk, conditional_mount } => {
                 let rule = MountRule { skip_chkdsk, conditional_mount };

@@ -204,8 +204,7 @@ impl World {
             self.start_cluster_service_now(h, sched);
         }
         let Some(part) = &mut self.hosts[h].cluster else { return };
-        if !part.service.hung
-            && let Some(machine) = &mut part.service.machine
+        if let Some(machine) = &mut part.service.machine
             && due(machine.next_deadline())
         {
             let mut out = std::mem::take(&mut self.cluster_out);
@@ -348,7 +347,7 @@ impl World {
         self.rearm(h, sched);
     }
 
-    /// It stands still, or goes on: nothing reaches it meanwhile.
+    /// It stands still, or goes on: nothing but its drivers does anything meanwhile.
     pub fn hang_cluster_service<S: Scheduler>(&mut self, id: HostId, hung: bool, sched: &mut S) {
         let h = id.0 as usize;
         let Some(part) = &mut self.hosts[h].cluster else { return };
@@ -356,6 +355,9 @@ impl World {
             return;
         }
         part.service.hung = hung;
+        if let Some(machine) = &mut part.service.machine {
+            machine.hang(hung);
+        }
         if !hung {
             part.service.went_on = Some(sched.now());
         }
@@ -467,7 +469,6 @@ impl World {
         }
         let Some(part) = &mut self.hosts[h].cluster else { return false };
         if let Some(network) = part.network_of(*header.destination.ip())
-            && !part.service.hung
             && let Some(machine) = &mut part.service.machine
         {
             let from = *header.source.ip();
@@ -608,10 +609,15 @@ impl World {
         }
         for _ in 0..REPLIES_MAX {
             let Some(part) = &mut self.hosts[h].cluster else { return };
-            if part.service.hung {
-                break;
-            }
-            let Some(reply) = part.replies.pop_front() else { break };
+            let reply = match part.service.hung {
+                false => part.replies.pop_front(),
+                true => part
+                    .replies
+                    .iter()
+                    .position(Reply::is_for_a_driver)
+                    .and_then(|place| part.replies.remove(place)),
+            };
+            let Some(reply) = reply else { break };
             self.pass_on(h, reply, sched);
         }
         if let Some(part) = &mut self.hosts[h].cluster {

@@ -9,7 +9,8 @@ use super::super::ids::{NetworkId, NodeId, NodeSet};
 use super::super::step::Step;
 use super::{Heard, Membership, Mode, address, index};
 use crate::base::SimTime;
-use crate::wire::cluster::{Body, Header};
+use crate::wire::cluster::{Body, Header, Packet};
+use std::net::Ipv4Addr;
 
 impl Membership {
     pub(super) fn on_heartbeat(
@@ -42,7 +43,7 @@ impl Membership {
         let mut poison = self.header(from, step);
         poison.to_incarnation = header.incarnation;
         let body = Body::Poison { epoch: self.epoch, members: self.members.bits() };
-        let packet = crate::wire::cluster::Packet { header: poison, body };
+        let packet = Packet { header: poison, body };
         let config = step.config;
         for network in config.internal_networks() {
             self.send_packet(network, &packet, step);
@@ -62,8 +63,16 @@ impl Membership {
         }
     }
 
-    /// Sends this node's heartbeats, and looks who is silent.
+    /// Sends this node's heartbeats, and begins a regroup if somebody was silent for too long.
     pub(super) fn heartbeat_tick(&mut self, step: &mut Step<'_>) {
+        let dead = self.send_heartbeats(step);
+        if !dead.is_empty() && self.regroup.is_none() {
+            self.start_regroup(self.epoch + 1, step);
+        }
+    }
+
+    /// Sends this node's heartbeats, and looks who is silent: all that the network driver does by itself.
+    pub fn send_heartbeats(&mut self, step: &mut Step<'_>) -> NodeSet {
         self.schedule_heartbeat(step);
         let (config, now) = (step.config, step.now.time);
         let profile = &config.profile;
@@ -93,9 +102,30 @@ impl Membership {
                 dead.insert(node);
             }
         }
-        if !dead.is_empty() && self.regroup.is_none() {
-            self.start_regroup(self.epoch + 1, step);
+        dead
+    }
+
+    /// A datagram for a node whose service hangs: the network driver takes note of heartbeats.
+    pub fn driver_datagram(
+        &mut self,
+        network: NetworkId,
+        from: Ipv4Addr,
+        bytes: &[u8],
+        step: &mut Step<'_>,
+    ) {
+        let Ok(Packet { header, body: Body::Heartbeat { .. } }) = Packet::decode(bytes) else {
+            return;
+        };
+        let sender = NodeId(header.from);
+        let known = address(step, sender, network) == Some(from);
+        if self.mode == Mode::Member && known && sender != step.me && self.is_current(&header) {
+            self.hear(sender, network, step);
         }
+    }
+
+    /// When the network driver next sends heartbeats.
+    pub fn driver_deadline(&self) -> Option<SimTime> {
+        self.heartbeat_due
     }
 
     /// The next heartbeat is due at this node's own place within the period, so that not all send at once.

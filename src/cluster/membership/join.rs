@@ -37,6 +37,9 @@ pub(super) const ERROR_ABORTED: u32 = 5074;
 const ERROR_VERSION: u32 = 5075;
 /// Another cluster.
 pub(super) const ERROR_OTHER_CLUSTER: u32 = 5893;
+/// RPC error "the call failed": all that comes of a connection which the sponsor thinks is still there
+/// (Q238009).
+const ERROR_CALL_FAILED: u32 = 1726;
 
 /// What a joiner is doing.
 #[derive(Debug)]
@@ -187,8 +190,14 @@ impl Membership {
             return;
         }
         let failed = joining.failed + 1;
-        let for_good =
-            [ERROR_ACCESS, ERROR_VERSION, ERROR_NODE_UNKNOWN, ERROR_OTHER_CLUSTER].contains(&error);
+        let for_good = [
+            ERROR_ACCESS,
+            ERROR_VERSION,
+            ERROR_NODE_UNKNOWN,
+            ERROR_OTHER_CLUSTER,
+            ERROR_CALL_FAILED,
+        ]
+        .contains(&error);
         if error == ERROR_ACCESS {
             for network in step.config.internal_networks() {
                 step.log(ClusterEvent::JoinConnectionFailed { network });
@@ -301,8 +310,11 @@ impl Membership {
         step: &mut Step<'_>,
     ) {
         let node = NodeId(header.from);
-        if self.mode != Mode::Member || self.silenced || self.stale.contains(node) {
+        if self.mode != Mode::Member || self.silenced {
             return;
+        }
+        if self.stale.contains(node) {
+            return self.refuse(header, ERROR_CALL_FAILED, step);
         }
         if self.evicted.contains(node) {
             return self.refuse(header, ERROR_NODE_UNKNOWN, step);

@@ -78,6 +78,8 @@ pub struct ClusterNode {
     held_logs: VecDeque<(u64, Vec<DbChange>)>,
     /// The quorum's files are closed, and its disk is being given back: the last step of an orderly stop.
     giving_quorum: bool,
+    /// The service's threads stand still; its drivers go on.
+    hung: bool,
     /// This node is the owner of the quorum and has given its disk back: the update that names another owner
     /// is on its way.
     quorum_given: bool,
@@ -142,6 +144,7 @@ impl ClusterNode {
             sponsored: BTreeMap::new(),
             held_logs: VecDeque::new(),
             giving_quorum: false,
+            hung: false,
             quorum_given: false,
             quorum_give: None,
         }
@@ -155,6 +158,13 @@ impl ClusterNode {
     /// The cluster as set up.
     pub fn config(&self) -> &ClusterConfig {
         &self.config
+    }
+
+    /// The threads of the service stand still from now on, or go on. Its drivers do not stop meanwhile: the
+    /// network driver sends heartbeats and takes those of others, the disk driver renews reservations, so
+    /// nobody misses the node (Q257901).
+    pub fn hang(&mut self, hung: bool) {
+        self.hung = hung;
     }
 
     /// Whether the service runs, maybe not yet as a member.
@@ -208,6 +218,8 @@ impl Machine for ClusterNode {
     fn handle(&mut self, input: ClusterInput<'_>, now: Now, out: &mut Outbox<ClusterOutput>) {
         if let ClusterInput::Start { hive, switches } = input {
             self.start(hive, switches, now, out);
+        } else if self.hung {
+            return self.driver_input(input, now, out);
         } else if self.phase != Phase::Stopped {
             self.input(input, now, out);
         } else if let ClusterInput::Control { request, .. } = input {
@@ -219,6 +231,9 @@ impl Machine for ClusterNode {
     fn on_deadline(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
         if self.phase == Phase::Stopped {
             return;
+        }
+        if self.hung {
+            return self.driver_deadline(now, out);
         }
         let due = |at: Option<SimTime>| at.is_some_and(|at| at <= now.time);
         let parts = &mut self.parts;
@@ -251,6 +266,10 @@ impl Machine for ClusterNode {
             return None;
         }
         let parts = &self.parts;
+        if self.hung {
+            let drivers = [parts.membership.driver_deadline(), parts.disks.next_deadline()];
+            return drivers.into_iter().flatten().min();
+        }
         let all = [
             parts.membership.next_deadline(),
             parts.disks.next_deadline(),
@@ -375,6 +394,33 @@ impl ClusterNode {
         self.phase = Phase::Stopped;
         self.notices.clear();
         out.push(ClusterOutput::Halted(reason));
+    }
+}
+
+/// The drivers of a service that hangs.
+impl ClusterNode {
+    fn driver_input(&mut self, input: ClusterInput<'_>, now: Now, out: &mut Outbox<ClusterOutput>) {
+        let parts = &mut self.parts;
+        match input {
+            ClusterInput::Datagram { network, from, bytes } => {
+                parts.membership.driver_datagram(network, from, bytes, step!(self, now, out));
+            }
+            ClusterInput::Scsi { ticket, result } if ticket.part == Part::Disks => {
+                parts.disks.scsi(ticket, result, step!(self, now, out));
+            }
+            _ => {}
+        }
+    }
+
+    fn driver_deadline(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
+        let due = |at: Option<SimTime>| at.is_some_and(|at| at <= now.time);
+        let parts = &mut self.parts;
+        if due(parts.membership.driver_deadline()) {
+            parts.membership.send_heartbeats(step!(self, now, out));
+        }
+        if due(parts.disks.next_deadline()) {
+            parts.disks.on_deadline(step!(self, now, out));
+        }
     }
 }
 

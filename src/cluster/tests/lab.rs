@@ -406,6 +406,7 @@ impl Lab {
                 disk.holder = Some(host);
                 ScsiResult::Done
             }
+            ScsiCommand::Test if disk.holder.is_none() || mine => ScsiResult::Done,
             ScsiCommand::ResetDisk => {
                 disk.holder = None;
                 ScsiResult::Done

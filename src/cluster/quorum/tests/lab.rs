@@ -315,6 +315,7 @@ impl Lab {
                         }
                         ScsiCommand::Dismount => (5, (false, false)),
                         ScsiCommand::ResetDisk => (6, (false, false)),
+                        ScsiCommand::Test => (7, (false, false)),
                     };
                     let ticket = (ticket.part, ticket.number);
                     let disk = disk.0;
@@ -462,7 +463,12 @@ impl Lab {
         let other = holder.is_some_and(|holder| holder != node);
         let result = match command {
             _ if self.broken => ScsiResult::Failed,
-            0 | 1 | 4 if other => ScsiResult::Conflict,
+            0 | 1 | 4 | 7 if other => ScsiResult::Conflict,
+            6 => {
+                self.reserved.remove(&disk);
+                ScsiResult::Done
+            }
+            7 => ScsiResult::Done,
             1 if self.reset_log.last().is_some_and(|(_, by)| *by != node) => {
                 // This node is told once of resets since its own.
                 let now = self.reset_log.len() as u64;
