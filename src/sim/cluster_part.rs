@@ -112,6 +112,8 @@ pub struct ClusterPart {
     pub(super) config: Arc<ClusterConfig>,
     /// Its adapter on each network.
     pub(super) adapters: Vec<Option<(InterfaceId, Ipv4Addr)>>,
+    /// Those of them that do not work, whether the node is on or not.
+    pub(super) dead_cards: Vec<InterfaceId>,
     pub(super) signatures: Vec<Signature>,
     pub(super) service: Service,
     pub(super) replies: VecDeque<Reply>,

@@ -25,6 +25,8 @@ pub(super) const CLUSDB: &str = "CLUSDB";
 const OWN_REQUEST: u32 = u32::MAX;
 /// A shutdown goes on without a cluster service that has not answered for so long after its budget.
 const STOP_GRACE: SimDuration = SimDuration::from_secs(10);
+/// Event of the service control manager: a service ended with an error.
+const SERVICE_ENDED_WITH_ERROR: u16 = 7023;
 /// Answers in a row without time passing; more is a machine that asks for ever.
 const REPLIES_MAX: u32 = 1_000_000;
 
@@ -112,6 +114,7 @@ impl World {
             node,
             initiator,
             adapters: addresses.iter().zip(&spec.subnets).map(adapter).collect(),
+            dead_cards: Vec::new(),
             signatures: spec.disks.iter().map(|disk| disk.signature).collect(),
             service: Service::default(),
             replies: VecDeque::new(),
@@ -137,6 +140,9 @@ impl World {
     pub(super) fn cluster_boots<S: Scheduler>(&mut self, h: usize, sched: &mut S) {
         let now = sched.now();
         let Some(part) = &mut self.hosts[h].cluster else { return };
+        for &card in &part.dead_cards {
+            self.net.set_interface_up(card, false);
+        }
         let site = part.site;
         self.clusters[site].bus.boot(part.initiator, now);
         let (low, high) = self.clusters[site].spec.starts_after;
@@ -229,6 +235,14 @@ impl World {
         part.service.start_at = None;
         if part.service.machine.is_some() {
             return;
+        }
+        let mut adapters = part.adapters.iter().flatten().peekable();
+        if adapters.peek().is_some() && adapters.all(|(card, _)| !self.net.is_interface_up(*card)) {
+            // RPC has nothing to listen on (Q171450).
+            part.service.switches = None;
+            part.service.halted = Some(HaltReason::CannotStart);
+            self.tell(h, What::Logged { id: SERVICE_ENDED_WITH_ERROR, name: None }, sched);
+            return self.restart_later(h, sched);
         }
         let switches = part.service.switches.take();
         let cluster = &self.clusters[part.site];
@@ -696,6 +710,10 @@ impl World {
         let Some(part) = &mut self.hosts[h].cluster else { return };
         let adapter = part.adapters.get(usize::from(network.0)).copied().flatten();
         let Some((interface, _)) = adapter else { return };
+        part.dead_cards.retain(|dead| *dead != interface);
+        if !works {
+            part.dead_cards.push(interface);
+        }
         self.net.set_interface_up(interface, works && on);
         if part.config.profile.detects_link_failure && on {
             part.replies.push_back(Reply::Interface(network, works));

@@ -2,7 +2,8 @@
 //!
 //! The file begins with a mark; records follow, each with its length, sequence number and checksum. A record
 //! is on the disk before its change is applied anywhere, so a power cut can spoil only the last one, which
-//! nobody has been told of: it is cut off. A spoilt record with good ones behind it is damage.
+//! nobody has been told of: it is cut off. A spoilt record with good ones behind it is damage, and so is one
+//! that has all its bytes, only others than were written.
 //!
 //! ```text
 //! file    = "WSQL" version:u32 record*
@@ -23,6 +24,9 @@ const RECORD_HEADER: usize = 19;
 
 /// Bytes of a record of a change before the change.
 pub(super) const CHANGE_HEADER: usize = RECORD_HEADER + 8;
+
+/// What a disk writes as a whole.
+const SECTOR: usize = 512;
 
 const MAGIC: [u8; 4] = *b"WSQL";
 const VERSION: u32 = 1;
@@ -78,7 +82,7 @@ pub(super) enum LogError {
     /// The file does not begin like one.
     #[error("no quorum log")]
     NoLog,
-    /// The record at this place is spoilt, and there are good ones behind it.
+    /// The record at this place is spoilt, and that is not what a power cut leaves.
     #[error("the record at {0} is damaged")]
     Damaged(usize),
 }
@@ -153,7 +157,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Log, LogError> {
     while log.length < bytes.len() {
         let Some((sequence, record, length)) = read_record(&bytes[log.length..]) else {
             let behind = log.length + 1..bytes.len();
-            if behind.into_iter().any(|at| read_record(&bytes[at..]).is_some()) {
+            let more = behind.into_iter().any(|at| read_record(&bytes[at..]).is_some());
+            if more || !is_torn(bytes, log.length) {
                 return Err(LogError::Damaged(log.length));
             }
             log.torn = true;
@@ -162,7 +167,23 @@ pub(super) fn read(bytes: &[u8]) -> Result<Log, LogError> {
         log.records.push((sequence, record));
         log.length += length;
     }
-    Ok(log)
+    // A log is made with its first record.
+    if log.records.is_empty() { Err(LogError::Damaged(HEADER)) } else { Ok(log) }
+}
+
+/// Whether the last record, which begins there, is one that a power cut let nobody finish: some of its bytes
+/// are missing at the end, or a sector of it was never written. Otherwise what was written has changed since.
+fn is_torn(bytes: &[u8], start: usize) -> bool {
+    let record = &bytes[start..];
+    let Some(head) = record.get(..RECORD_HEADER) else { return true };
+    let length = u32::from_le_bytes([head[3], head[4], head[5], head[6]]) as usize;
+    let is_short = head[..2] == MARK.to_le_bytes() && record.len() < RECORD_HEADER + length;
+    let sectors = (start / SECTOR)..=(bytes.len() - 1) / SECTOR;
+    let unwritten = |sector: usize| {
+        let end = bytes.len().min((sector + 1) * SECTOR);
+        bytes[start.max(sector * SECTOR)..end].iter().all(|byte| *byte == 0)
+    };
+    is_short || sectors.into_iter().any(unwritten)
 }
 
 /// What a log leaves to apply. `keeps_earlier` is a mistake to plant: of two records with one number the
