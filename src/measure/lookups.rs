@@ -127,6 +127,11 @@ impl Lookups {
         self.totals[answer as usize]
     }
 
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.totals.iter().sum()
+    }
+
     /// Right answers, slow ones included, among all that were judged and could have succeeded.
     pub fn success(&self) -> (u64, u64) {
         let right = self.total(Answer::Right);
@@ -150,7 +155,7 @@ impl Lookups {
             out.push(count("lookup.success", "%", percent(right, judged)));
             out.push(count("lookup.prompt", "%", percent(right - self.slow, judged)));
         }
-        let all: u64 = self.totals.iter().sum();
+        let all = self.count();
         if all > 0 {
             out.push(count("lookup.count", "look-ups", all as f64));
             out.push(count("lookup.failed", "look-ups", self.total(Answer::Failed) as f64));

@@ -4,6 +4,7 @@ pub mod convergence;
 pub mod distribution;
 pub mod failures;
 pub mod lookups;
+pub mod losses;
 mod result;
 pub mod sweep;
 
