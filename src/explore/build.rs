@@ -268,7 +268,7 @@ pub(super) fn wins_install(
 pub(super) fn partners(plan: &Plan, pulls: &[PullPlan], pushes: &[PushPlan]) -> Vec<Partner> {
     let mut partners: Vec<Partner> = Vec::new();
     let mut partner = |host: HostRef| {
-        let address = plan.hosts[host.index()].address;
+        let address = plan.server_address(host);
         let place = partners.iter().position(|p| p.address == address).unwrap_or_else(|| {
             partners.push(Partner {
                 address,

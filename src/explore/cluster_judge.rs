@@ -90,7 +90,8 @@ fn has_value(host: &Host, key: &KeyPath, name: Option<&str>, data: Option<&Regis
     }
 }
 
-fn of_cluster(
+/// Whether something is so in a cluster now.
+pub(super) fn of_cluster(
     cluster: ClusterRef,
     condition: &ClusterCondition,
     plan: &Plan,

@@ -3,6 +3,7 @@
 use super::cluster_judge;
 use super::faults::{Occurrence, stretches_of, times_of};
 use super::signal::{Judged, Mode, Signal};
+use super::steps::serving;
 use super::watch::Watch;
 use crate::base::{Odds, SimDuration, SimTime};
 use crate::measure::lookups::Answer;
@@ -97,7 +98,7 @@ impl Judge {
                         if let Some((hosts, at_least)) = each_host(condition) {
                             let host = HostRef(happening.host.0);
                             let Ok(place) = hosts.binary_search(&host) else { continue };
-                            let good = holds_for(condition, host, world);
+                            let good = holds_for(condition, host, plan, world);
                             let was = std::mem::replace(&mut expectation.members[place], good);
                             expectation.good =
                                 expectation.good + usize::from(good) - usize::from(was);
@@ -419,16 +420,16 @@ fn level(condition: &Condition, plan: &Plan, watch: &Watch, world: &World) -> Op
             watch.convergence.agree(&places)
         }
         Condition::ServerKnows { servers, record } => servers.iter().all(|&server| {
-            record_at(server, &record.name, world).is_some_and(|r| matches(r, record, plan))
+            record_at(server, &record.name, plan, world).is_some_and(|r| matches(r, record, plan))
         }),
         Condition::ServerLacks { servers, name } => servers.iter().all(|&server| {
-            record_at(server, name, world).is_none_or(|r| r.state != RecordState::Active)
+            record_at(server, name, plan, world).is_none_or(|r| r.state != RecordState::Active)
         }),
-        Condition::RecordCount { servers, owner, state, within } => {
-            servers.iter().all(|&server| within.holds(record_count(server, *owner, *state, world)))
-        }
+        Condition::RecordCount { servers, owner, state, within } => servers
+            .iter()
+            .all(|&server| within.holds(record_count(server, (*owner, *state), plan, world))),
         Condition::OwnerKnown { servers, owner, within } => servers.iter().all(|&server| {
-            let core = wins_at(server, world).map(|wins| wins.core());
+            let core = wins_at(server, plan, world).map(|wins| wins.core());
             let known = core.map_or(0, |core| match core.own.address() == *owner {
                 true => core.own_maximum().0,
                 false => core.names.maximum(Owner(*owner)).0,
@@ -452,10 +453,10 @@ fn each_host(condition: &Condition) -> Option<(&[HostRef], Odds)> {
     }
 }
 
-fn holds_for(condition: &Condition, host: HostRef, world: &World) -> bool {
+fn holds_for(condition: &Condition, host: HostRef, plan: &Plan, world: &World) -> bool {
     match condition {
         Condition::CurrentServer { server, .. } => {
-            let address = world.host(HostId(server.0)).address();
+            let address = plan.server_address(*server);
             let nbt = world.host(HostId(host.0)).nbt();
             nbt.is_some_and(|nbt| nbt.current_server() == Some(address))
         }
@@ -471,21 +472,26 @@ pub(super) fn has_all_names(host: HostRef, world: &World) -> bool {
     })
 }
 
-fn wins_at(server: HostRef, world: &World) -> Option<&WinsServer> {
-    world.host(HostId(server.0)).server()?.wins()
+fn wins_at<'a>(server: HostRef, plan: &Plan, world: &'a World) -> Option<&'a WinsServer> {
+    world.host(serving(server, plan, world)).server()?.wins()
 }
 
-fn record_at<'a>(server: HostRef, name: &NetbiosName, world: &'a World) -> Option<&'a NameRecord> {
-    wins_at(server, world)?.core().names.get(name, &Default::default())
+fn record_at<'a>(
+    server: HostRef,
+    name: &NetbiosName,
+    plan: &Plan,
+    world: &'a World,
+) -> Option<&'a NameRecord> {
+    wins_at(server, plan, world)?.core().names.get(name, &Default::default())
 }
 
 fn record_count(
     server: HostRef,
-    owner: Option<Ipv4Addr>,
-    state: Option<RecordStateWord>,
+    (owner, state): (Option<Ipv4Addr>, Option<RecordStateWord>),
+    plan: &Plan,
     world: &World,
 ) -> u64 {
-    let Some(wins) = wins_at(server, world) else { return 0 };
+    let Some(wins) = wins_at(server, plan, world) else { return 0 };
     let fits = |record: &&NameRecord| {
         owner.is_none_or(|owner| record.owner.address() == owner)
             && state.is_none_or(|state| record.state == state_of(state))
@@ -517,7 +523,7 @@ fn matches(record: &NameRecord, wanted: &RecordMatch, plan: &Plan) -> bool {
             expected.sort();
             stored == expected
         })
-        && wanted.owner.is_none_or(|h| record.owner.0 == plan.hosts[h.index()].address)
+        && wanted.owner.is_none_or(|h| record.owner.0 == plan.server_address(h))
         && wanted.version.holds(record.version.0)
         && wanted.kind.is_none_or(|k| record.kind == kind(k))
         && wanted.is_static.is_none_or(|s| record.is_static() == s)

@@ -18,8 +18,8 @@ impl Director {
     pub(super) fn step<S: Scheduler>(&mut self, index: usize, world: &mut World, sched: &mut S) {
         let plan = self.plan.clone();
         let kind = &plan.steps[index].kind;
-        if let Some((server, action)) = operator_action(kind, &plan, world) {
-            return world.operate(HostId(server.0), action, sched);
+        if let Some((server, action)) = operator_action(kind, &plan) {
+            return world.operate(serving(server, &plan, world), action, sched);
         }
         match kind {
             StepKind::StopWins(hosts) => {
@@ -88,12 +88,16 @@ impl Director {
     }
 }
 
+/// The host that runs a server now: of a cluster's, the node that does, or else its first.
+pub(super) fn serving(server: HostRef, plan: &Plan, world: &World) -> HostId {
+    let own = HostId(server.0);
+    let nodes = plan.wins_cluster(server).map_or(&[][..], |cluster| &cluster.hosts);
+    let runs = |host: &HostId| world.host(*host).server().is_some_and(|s| s.wins().is_some());
+    nodes.iter().map(|node| HostId(node.0)).find(runs).unwrap_or(own)
+}
+
 /// What an administrator does at a WINS server, and at which; `None` for steps of other people.
-fn operator_action(
-    kind: &StepKind,
-    plan: &Plan,
-    world: &World,
-) -> Option<(HostRef, OperatorAction)> {
+fn operator_action(kind: &StepKind, plan: &Plan) -> Option<(HostRef, OperatorAction)> {
     let scope = ScopeId::none();
     Some(match kind {
         StepKind::AddStatic { server, mapping } => {
@@ -104,7 +108,7 @@ fn operator_action(
             (*server, OperatorAction::ImportLmhosts { text })
         }
         StepKind::Replicate { server, direction, partner, propagate } => {
-            let partner = partner.map(|h| world.host(HostId(h.0)).address());
+            let partner = partner.map(|server| plan.server_address(server));
             let action = match direction {
                 ReplicateDirection::Pull => OperatorAction::PullNow { partner },
                 ReplicateDirection::Push => {

@@ -1,16 +1,20 @@
 //! Watching a run: happenings go in, measures and charts come out. Nothing flows back into the run.
 
+use super::cluster_judge::of_cluster;
 use super::cluster_watch::ClusterWatch;
 use super::director::Asked;
 use super::faults::Occurrence;
 use super::judge::has_all_names;
+use super::steps::serving;
 use crate::base::{SimDuration, SimTime};
+use crate::cluster::ResourceState;
 use crate::measure::convergence::Convergence;
 use crate::measure::distribution::{Distribution, count};
 use crate::measure::lookups::{Answer, Lookup, Lookups};
+use crate::measure::losses::Losses;
 use crate::measure::{FaultSpan, Histogram, Measure, NotableEvent, Series};
 use crate::nbt::{NameKind, NameState};
-use crate::scenario::{HostRef, Plan, ProbeKind, ProbePlan};
+use crate::scenario::{ClusterCondition, HostRef, LookupTarget, Plan, ProbeKind, ProbePlan};
 use crate::sim::{Death, Happening, HostId, LookedUp, RecordLook, What, World};
 use crate::wins::{Observation, RequestKind};
 use crate::wire::{NetbiosName, Suffix};
@@ -62,6 +66,7 @@ pub(super) struct Watch {
     plan: Arc<Plan>,
     pub(super) lookups: Lookups,
     pub(super) convergence: Convergence,
+    losses: Losses,
     /// By host: its place among the servers, plus one.
     server_of: Vec<u32>,
     servers: Vec<(HostRef, ServerWatch)>,
@@ -99,11 +104,15 @@ impl Watch {
         let window = window_of(plan.duration);
         let mut server_of = vec![0; plan.hosts.len()];
         let mut servers = Vec::new();
-        for host in plan.wins_servers() {
-            servers.push((host, ServerWatch::default()));
-            server_of[host.index()] = servers.len() as u32;
+        for server in plan.wins_servers() {
+            servers.push((server, ServerWatch::default()));
+            server_of[server.index()] = servers.len() as u32;
+            // Whichever node runs a cluster's server, it is that one.
+            for node in plan.wins_cluster(server).map_or(&[][..], |cluster| &cluster.hosts) {
+                server_of[node.index()] = servers.len() as u32;
+            }
         }
-        let names = servers.iter().map(|(h, _)| plan.hosts[h.index()].name.clone()).collect();
+        let names = servers.iter().map(|(server, _)| plan.server_name(*server)).collect();
         let grain = SimDuration(plan.duration.0 / 2000);
         let damage = Damage {
             detect: Distribution::of_durations(),
@@ -115,6 +124,7 @@ impl Watch {
         Watch {
             lookups: Lookups::new(sites, window, SLOW_AFTER),
             convergence: Convergence::new(names, grain),
+            losses: Losses::default(),
             server_of,
             servers,
             damage: vec![damage; occurrences.len()],
@@ -148,7 +158,7 @@ impl Watch {
             while watch.next < now {
                 let at = watch.next.as_secs_f64();
                 watch.next += probe.every.max(SimDuration(1));
-                let values = probe_values(probe, watch, world);
+                let values = probe_values(probe, watch, &plan, world);
                 for ((_, points), value) in watch.lines.iter_mut().zip(values) {
                     if points.len() < PROBE_POINTS_MAX {
                         points.extend(value.map(|value| (at, value)));
@@ -184,6 +194,7 @@ impl Watch {
                 let new = world.host(happening.host).address();
                 let old = std::mem::replace(&mut self.address[host.index()], new);
                 self.past.entry(host.0).or_default().push(old);
+                self.look_at_names_of(host, world, at);
                 self.note(at, host, format!("moves from {old} to {new}"));
             }
             What::Name { name, state } => self.name_state(host, name, state, world, at),
@@ -206,10 +217,16 @@ impl Watch {
                 if let Some(s) = self.server(host) {
                     self.servers[s].1.looks.clear();
                     self.convergence.server_life(s, None, at);
+                    // Another node may have taken it over before this one knew.
+                    let node = HostRef(serving(self.servers[s].0, &self.plan, world).0);
+                    if node != host {
+                        self.wins_up(node, world, at);
+                    }
+                    self.look_at_all_names(world, at);
                 }
             }
             What::Wins(observation) => self.observed(host, observation, world, at),
-            What::Record { name, looks } => self.record(host, name, looks, at),
+            What::Record { name, looks } => self.record(host, name, looks, world, at),
             What::QueueFull => {
                 if let Some(s) = self.server(host) {
                     self.servers[s].1.queue_full += 1;
@@ -230,8 +247,10 @@ impl Watch {
 
     fn host_down(&mut self, host: HostRef, how: Death, at: SimTime) {
         self.booted[host.index()] = SimTime::MAX;
+        self.losses.client_down(host.0, at);
         for name in self.held_by.remove(&host.0).unwrap_or_default() {
             self.unhold(host, name);
+            self.losses.known(name, true, at);
         }
         if how != Death::ShutDown && self.server(host).is_some() {
             let what = match how {
@@ -259,6 +278,7 @@ impl Watch {
                 // Every subnet has its own holder of a 1D name.
                 if kind == Some(NameKind::Unique) && name.suffix() != Suffix::LOCAL_MASTER {
                     self.hold(host, name);
+                    self.look_at_name(name, world, at);
                 }
                 let boot = self.booted[host.index()];
                 let all =
@@ -277,8 +297,42 @@ impl Watch {
                     held.retain(|held| *held != name);
                 }
                 self.unhold(host, name);
+                self.look_at_name(name, world, at);
             }
         }
+    }
+
+    /// Whether a server that runs knows a live host's server name; see [`Losses`].
+    fn look_at_name(&mut self, name: NetbiosName, world: &World, at: SimTime) {
+        if name.suffix() != Suffix::SERVER {
+            return;
+        }
+        let holder = self.holders(&name).iter().copied().find(|h| {
+            let nbt = self.plan.group_of(HostRef(*h)).nbt.as_ref();
+            nbt.is_some_and(|nbt| !nbt.server_addresses.is_empty())
+        });
+        let Some(holder) = holder else { return self.losses.known(name, true, at) };
+        let address = world.host(HostId(holder)).address();
+        let (mut any, mut known) = (false, false);
+        for (server, _) in &self.servers {
+            let host = world.host(serving(*server, &self.plan, world));
+            let Some(wins) = host.server().and_then(|s| s.wins()) else { continue };
+            let record = wins.core().names.get(&name, &Default::default());
+            any = true;
+            known |= record.is_some_and(|r| r.is_active() && r.addresses().any(|a| a == address));
+        }
+        self.losses.known(name, known || !any, at);
+    }
+
+    fn look_at_names_of(&mut self, host: HostRef, world: &World, at: SimTime) {
+        for name in self.held_by.get(&host.0).cloned().unwrap_or_default() {
+            self.look_at_name(name, world, at);
+        }
+    }
+
+    fn look_at_all_names(&mut self, world: &World, at: SimTime) {
+        let names: Vec<NetbiosName> = self.holders.keys().copied().collect();
+        names.into_iter().for_each(|name| self.look_at_name(name, world, at));
     }
 
     fn hold(&mut self, host: HostRef, name: NetbiosName) {
@@ -307,7 +361,13 @@ impl Watch {
         let recent = begun.saturating_sub(OVERLAPS_MAX)..begun;
         let hit = |o: &Occurrence| {
             o.until.is_none_or(|until| at <= until)
-                && o.hosts.iter().any(|h| world.host(HostId(h.0)).address() == from)
+                && o.hosts.iter().any(|h| {
+                    let own = world.host(HostId(h.0)).address() == from;
+                    own || self
+                        .plan
+                        .server_on(*h)
+                        .is_some_and(|s| self.plan.server_address(s) == from)
+                })
         };
         if let Some(index) = recent.rev().find(|&index| hit(&occurrences[index])) {
             self.damage[index].detect.record_duration(at.since(occurrences[index].from));
@@ -328,19 +388,30 @@ impl Watch {
         }
         let print = looks.values().fold(0, |sum, look| sum ^ look);
         self.convergence.server_life(s, Some((print, looks.len() as u64)), at);
+        self.look_at_all_names(world, at);
     }
 
-    fn record(&mut self, host: HostRef, name: NetbiosName, looks: RecordLook, at: SimTime) {
+    fn record(
+        &mut self,
+        host: HostRef,
+        name: NetbiosName,
+        looks: RecordLook,
+        world: &World,
+        at: SimTime,
+    ) {
         let Some(s) = self.server(host) else { return };
         let known = &mut self.servers[s].1.looks;
         let (before, after) = match looks {
-            RecordLook::Released(_) => return,
+            RecordLook::Released(_) => return self.look_at_name(name, world, at),
             RecordLook::Active(look) => (known.insert(name, look), Some(look)),
             RecordLook::Gone => (known.remove(&name), None),
         };
         let difference = before.unwrap_or(0) ^ after.unwrap_or(0);
         let active = i64::from(after.is_some()) - i64::from(before.is_some());
         self.convergence.record_changed(s, difference, active, at);
+        if difference != 0 {
+            self.look_at_name(name, world, at);
+        }
     }
 
     fn observed(&mut self, host: HostRef, seen: Observation, world: &World, at: SimTime) {
@@ -403,7 +474,7 @@ impl Watch {
         occurrences: &[Occurrence],
     ) -> Answer {
         let addresses = &world.addresses[looked.addresses.0 as usize..looked.addresses.1 as usize];
-        let answer = self.classify(asked.target.host, addresses, world);
+        let answer = self.classify(&asked.target, addresses, world);
         for (watch, probe) in self.probes.iter_mut().zip(&self.plan.probes) {
             match &probe.kind {
                 ProbeKind::Success(hosts) if hosts.binary_search(&client).is_ok() => {
@@ -423,12 +494,13 @@ impl Watch {
         let lookup = Lookup {
             client: client.0,
             site: world.host(HostId(client.0)).subnet().0,
-            target: asked.target.host.map(|h| h.0),
+            target: self.target_number(&asked.target),
             started: looked.started,
             ended: now,
             answer,
         };
         let outage = self.lookups.record(&lookup);
+        self.losses.looked_up(&lookup, SLOW_AFTER);
         if let Some(index) = latest(occurrences, looked.started) {
             let damage = &mut self.damage[index];
             match answer {
@@ -448,14 +520,35 @@ impl Watch {
         answer
     }
 
-    fn classify(&self, target: Option<HostRef>, found: &[Ipv4Addr], world: &World) -> Answer {
-        let Some(target) = target else { return Answer::Unjudged };
-        let host = world.host(HostId(target.0));
-        match (host.is_up(), found.first()) {
+    /// A number for whoever should hold a name: a host's, and beyond those a Network Name resource's.
+    fn target_number(&self, target: &LookupTarget) -> Option<u32> {
+        let resource = target.resource.map(|(c, r)| (c.0 << 16) + u32::from(r.0));
+        let beyond = self.plan.hosts.len() as u32;
+        target.host.map(|h| h.0).or(resource.map(|number| beyond + number))
+    }
+
+    fn classify(&self, target: &LookupTarget, found: &[Ipv4Addr], world: &World) -> Answer {
+        let (is_up, address) = match (target.host, target.resource) {
+            (Some(host), _) => {
+                let host = world.host(HostId(host.0));
+                (host.is_up(), host.address())
+            }
+            (None, Some((cluster, resource))) => {
+                let plan = &self.plan.clusters[cluster.index()];
+                let Some(address) = plan.address_below(resource) else { return Answer::Unjudged };
+                let state =
+                    ClusterCondition::ResourceState { resource, state: ResourceState::Online };
+                let level = of_cluster(cluster, &state, &self.plan, &self.cluster, world);
+                (level.unwrap_or(false), address)
+            }
+            (None, None) => return Answer::Unjudged,
+        };
+        match (is_up, found.first()) {
             (true, None) => Answer::Failed,
-            (true, Some(_)) if found.contains(&host.address()) => Answer::Right,
+            (true, Some(_)) if found.contains(&address) => Answer::Right,
             (true, Some(first)) => {
-                let had = self.past.get(&target.0).is_some_and(|past| past.contains(first));
+                let past = target.host.and_then(|host| self.past.get(&host.0));
+                let had = past.is_some_and(|past| past.contains(first));
                 if had { Answer::Stale } else { Answer::Wrong }
             }
             (false, None) => Answer::RightlyAbsent,
@@ -483,6 +576,10 @@ impl Watch {
     ) -> Vec<Measure> {
         let mut out = Vec::new();
         self.lookups.measures(&mut out);
+        if self.lookups.count() > 0 {
+            let stale = self.lookups.total(Answer::Stale) + self.lookups.total(Answer::Wrong);
+            self.losses.measures(end, stale, !self.servers.is_empty(), &mut out);
+        }
         self.convergence.measures(end, &mut out);
         self.fault_measures(end, occurrences, packets, world, &mut out);
         self.cluster.measures(&mut out);
@@ -494,9 +591,12 @@ impl Watch {
             out.push(count(format!("events.{id}"), "1", *n as f64));
         }
         for (host, watch) in &self.servers {
-            let name = &self.plan.hosts[host.index()].name;
-            let server = world.host(HostId(host.0)).server();
-            let longest = server.map_or(0, |s| s.cpu().longest[crate::sim::cpu::NAME_CHANGES]);
+            let name = self.plan.server_name(*host);
+            let clustered = self.plan.wins_cluster(*host).map(|cluster| &cluster.hosts[..]);
+            let hosts = clustered.unwrap_or(std::slice::from_ref(host)).iter();
+            let servers = hosts.filter_map(|h| world.host(HostId(h.0)).server());
+            let longest = servers.map(|s| s.cpu().longest[crate::sim::cpu::NAME_CHANGES]).max();
+            let longest = longest.unwrap_or(0);
             out.push(count(format!("server.{name}.queue_peak"), "requests", longest as f64));
             let full = watch.queue_full as f64;
             out.push(count(format!("server.{name}.queue_dropped"), "requests", full));
@@ -576,8 +676,9 @@ impl Watch {
         let (mut series, mut histograms) = (Vec::new(), Vec::new());
         self.lookups.charts(&mut series, &mut histograms);
         let name_of = |owner: Ipv4Addr| {
-            let host = self.plan.hosts.iter().find(|h| h.address == owner);
-            host.map_or_else(|| owner.to_string(), |h| h.name.clone())
+            let mut servers = self.plan.wins_servers();
+            let server = servers.find(|server| self.plan.server_address(*server) == owner);
+            server.map_or_else(|| owner.to_string(), |server| self.plan.server_name(server))
         };
         self.convergence.charts(end, &name_of, &mut series, &mut histograms);
         self.cluster.charts(&mut series);
@@ -585,7 +686,7 @@ impl Watch {
             if watch.queue.iter().any(|&(_, waiting)| waiting > 1.0) {
                 series.push(Series {
                     chart: "queue".into(),
-                    line: self.plan.hosts[host.index()].name.clone(),
+                    line: self.plan.server_name(*host),
                     unit: "requests waiting".into(),
                     steps: true,
                     points: watch.queue.clone(),
@@ -631,7 +732,7 @@ impl Watch {
 fn probe_watch(probe: &ProbePlan, plan: &Plan) -> ProbeWatch {
     let lines = match &probe.kind {
         ProbeKind::Records(hosts) | ProbeKind::Queue(hosts) => {
-            hosts.iter().map(|h| plan.hosts[h.index()].name.clone()).collect()
+            hosts.iter().map(|h| plan.server_name(*h)).collect()
         }
         _ => vec![probe.name.clone()],
     };
@@ -640,13 +741,18 @@ fn probe_watch(probe: &ProbePlan, plan: &Plan) -> ProbeWatch {
 }
 
 /// What a probe sees now, one value a line; `None` where there is nothing to see.
-fn probe_values(probe: &ProbePlan, watch: &mut ProbeWatch, world: &World) -> Vec<Option<f64>> {
+fn probe_values(
+    probe: &ProbePlan,
+    watch: &mut ProbeWatch,
+    plan: &Plan,
+    world: &World,
+) -> Vec<Option<f64>> {
     let share = |part: usize, all: usize| (all > 0).then(|| part as f64 * 100.0 / all as f64);
     match &probe.kind {
         ProbeKind::Records(hosts) => hosts
             .iter()
             .map(|h| {
-                let wins = world.host(HostId(h.0)).server().and_then(|s| s.wins());
+                let wins = world.host(serving(*h, plan, world)).server().and_then(|s| s.wins());
                 Some(wins.map_or(0, |w| w.core().names.iter().filter(|r| r.is_active()).count())
                     as f64)
             })
@@ -654,7 +760,7 @@ fn probe_values(probe: &ProbePlan, watch: &mut ProbeWatch, world: &World) -> Vec
         ProbeKind::Queue(hosts) => hosts
             .iter()
             .map(|h| {
-                let server = world.host(HostId(h.0)).server();
+                let server = world.host(serving(*h, plan, world)).server();
                 server.map(|s| s.cpu().waiting(crate::sim::cpu::NAME_CHANGES) as f64)
             })
             .collect(),

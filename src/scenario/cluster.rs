@@ -10,9 +10,11 @@ use super::story::HostTarget;
 use crate::base::SimDuration;
 use crate::cluster::{
     ClusterConfig, Control, DiskId, GroupId, NetworkId, NodeId, ResourceConfig, ResourceId,
-    ResourceState, StartSwitches,
+    ResourceKind, ResourceState, StartSwitches,
 };
 use crate::sim::disk::DiskParams;
+use crate::wire::{NetbiosName, Suffix};
+use std::net::Ipv4Addr;
 
 index_type!(
     /// An index into [`Plan::clusters`](super::Plan::clusters).
@@ -41,6 +43,66 @@ pub struct ClusterPlan {
     pub wins: Option<WinsPlan>,
     /// Parameters of the profile that the file changes, in the order of the file.
     pub changed: Vec<Changed>,
+}
+
+impl ClusterPlan {
+    /// The WINS resource, if there is one; a cluster has one at most.
+    pub fn wins_resource(&self) -> Option<ResourceId> {
+        let is_wins = |r: &ResourceConfig| matches!(r.kind, ResourceKind::Wins { .. });
+        let place = self.config.resources.iter().position(is_wins);
+        place.map(|place| ResourceId(place as u16))
+    }
+
+    /// A resource and all it depends on, in the order of the configuration.
+    pub fn below(&self, resource: ResourceId) -> Vec<ResourceId> {
+        let (mut below, mut next) = (Vec::new(), vec![resource]);
+        while let Some(id) = next.pop() {
+            let Some(config) = self.config.resources.get(usize::from(id.0)) else { continue };
+            if !below.contains(&id) {
+                below.push(id);
+                next.extend(&config.depends_on);
+            }
+        }
+        below.sort_unstable();
+        below
+    }
+
+    /// Where its WINS server answers: the first IP Address that the resource depends on.
+    pub fn wins_address(&self) -> Option<Ipv4Addr> {
+        self.address_below(self.wins_resource()?)
+    }
+
+    /// The first IP Address that a resource depends on.
+    pub fn address_below(&self, resource: ResourceId) -> Option<Ipv4Addr> {
+        self.below(resource).into_iter().find_map(|id| match self.kind(id) {
+            ResourceKind::IpAddress { address, .. } => Some(*address),
+            _ => None,
+        })
+    }
+
+    /// What its WINS server is called: by the network name it depends on, else as the resource.
+    pub fn wins_name(&self) -> String {
+        let Some(resource) = self.wins_resource() else { return self.name.clone() };
+        let name = self.below(resource).into_iter().find_map(|id| match self.kind(id) {
+            ResourceKind::NetworkName { name } => Some(name.to_lowercase()),
+            _ => None,
+        });
+        name.unwrap_or_else(|| self.config.resources[usize::from(resource.0)].name.clone())
+    }
+
+    /// Its network names: each with its resource and the address that goes with it.
+    pub fn network_names(&self) -> impl Iterator<Item = (NetbiosName, ResourceId, Ipv4Addr)> + '_ {
+        let numbered = (0u16..).map(ResourceId).zip(&self.config.resources);
+        numbered.filter_map(|(id, config)| {
+            let ResourceKind::NetworkName { name } = &config.kind else { return None };
+            let name = NetbiosName::new(name, Suffix::SERVER).ok()?;
+            Some((name, id, self.address_below(id)?))
+        })
+    }
+
+    fn kind(&self, resource: ResourceId) -> &ResourceKind {
+        &self.config.resources[usize::from(resource.0)].kind
+    }
 }
 
 /// A disk of a shared bus, beyond its name, signature and letter.

@@ -371,7 +371,7 @@ pub struct WinsPlan {
 /// A server this one pulls from.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct PullPlan {
-    /// The other server.
+    /// The other server (see [`Plan::wins_servers`]).
     pub host: HostRef,
     /// Time between pulls (TimeInterval); `None` for pulls at start and on notification only.
     pub interval: Option<SimDuration>,
@@ -386,7 +386,7 @@ pub struct PullPlan {
 /// A server this one notifies of changes.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct PushPlan {
-    /// The other server.
+    /// The other server (see [`Plan::wins_servers`]).
     pub host: HostRef,
     /// Changes of own records before a notification (UpdateCount, at least 20); `None` for never.
     pub after_changes: Option<u32>,
@@ -446,9 +446,39 @@ impl Plan {
         &self.groups[self.hosts[host.index()].group.index()]
     }
 
-    /// The hosts that run WINS, in order.
+    /// The WINS servers, in order: hosts that run one, and for each cluster that has one its first node,
+    /// whichever node runs it. Wherever a plan names a server, it names it so.
     pub fn wins_servers(&self) -> impl Iterator<Item = HostRef> + '_ {
-        (0..self.hosts.len() as u32).map(HostRef).filter(|&h| self.group_of(h).wins.is_some())
+        (0..self.hosts.len() as u32).map(HostRef).filter(|&h| self.wins_of(h).is_some())
+    }
+
+    /// How a server is set up; `None` for a host that stands for none.
+    pub fn wins_of(&self, server: HostRef) -> Option<&WinsPlan> {
+        let clustered = self.wins_cluster(server).filter(|c| c.hosts.first() == Some(&server));
+        clustered.and_then(|c| c.wins.as_ref()).or(self.group_of(server).wins.as_ref())
+    }
+
+    /// The cluster with a WINS server that a host is a node of.
+    pub fn wins_cluster(&self, node: HostRef) -> Option<&ClusterPlan> {
+        self.clusters.iter().find(|c| c.wins.is_some() && c.hosts.contains(&node))
+    }
+
+    /// The server that a host runs, now or at another time.
+    pub fn server_on(&self, host: HostRef) -> Option<HostRef> {
+        let clustered = self.wins_cluster(host).and_then(|c| c.hosts.first().copied());
+        clustered.or_else(|| self.group_of(host).wins.is_some().then_some(host))
+    }
+
+    /// Where a server answers: its host's address, or a cluster's virtual one.
+    pub fn server_address(&self, server: HostRef) -> Ipv4Addr {
+        let own = self.hosts[server.index()].address;
+        self.wins_cluster(server).and_then(ClusterPlan::wins_address).unwrap_or(own)
+    }
+
+    /// What a server is called: as its host, or as the network name of its resource.
+    pub fn server_name(&self, server: HostRef) -> String {
+        let clustered = self.wins_cluster(server).map(ClusterPlan::wins_name);
+        clustered.unwrap_or_else(|| self.hosts[server.index()].name.clone())
     }
 }
 

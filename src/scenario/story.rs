@@ -11,7 +11,7 @@ use super::plan::{
 };
 use super::program::RegistryEdit;
 use crate::base::{Odds, SimDuration, SimTime};
-use crate::cluster::GroupId;
+use crate::cluster::{GroupId, ResourceId};
 use crate::wire::NetbiosName;
 use std::net::Ipv4Addr;
 
@@ -109,6 +109,9 @@ pub struct LookupTarget {
     pub name: NetbiosName,
     /// The host that should hold it, if it is a host's name: its address is the right answer.
     pub host: Option<HostRef>,
+    /// The Network Name resource that should hold it, if it is a cluster's: the address that goes with it
+    /// is the right answer.
+    pub resource: Option<(ClusterRef, ResourceId)>,
 }
 
 /// How arrivals spread over a stretch of time.

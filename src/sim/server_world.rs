@@ -13,6 +13,7 @@ use crate::net::{
     InterfaceId, PacketHandle, PacketHeader, StreamEvent, StreamOutput, SubnetId, TcpStack,
     Transport,
 };
+use crate::registry::Registry;
 use crate::registry::services::wins::WinsSettings;
 use crate::wins::{
     Admission, BackupReason, BurstGate, CommitMode, Observation, OperatorAction, WinsInput,
@@ -235,11 +236,20 @@ impl World {
 
     /// An administrator does something at a server. Nothing if the service does not run.
     pub fn operate<S: Scheduler>(&mut self, id: HostId, action: OperatorAction, sched: &mut S) {
-        // Partners are configuration: they outlive the service.
+        // Partners are configuration: they outlive the service, in the registry, from which a cluster's
+        // checkpoints take them to the other nodes.
         if let (OperatorAction::SetPartners(partners), Some(server)) =
             (&action, &mut self.hosts[id.0 as usize].server)
         {
             server.install.config.partners.clone_from(partners);
+            let now = wins_keys::settings_of(&server.install.config);
+            let change = |registry: &mut Registry| {
+                let mut settings = WinsSettings::read(registry).is;
+                (settings.pull_from, settings.push_to) = (now.pull_from, now.push_to);
+                // A registry without room keeps the old ones.
+                let _ = settings.write(registry);
+            };
+            self.edit_registry(id, change, sched);
         }
         if self.hosts[id.0 as usize].life == Life::On {
             self.wins_input(id.0 as usize, WinsInput::Operator(action), sched);

@@ -4,8 +4,8 @@ use super::Row;
 use super::words::{Words, clock, drawn, plural, signed, size, time};
 use crate::scenario::lower::default_cpu;
 use crate::scenario::plan::{
-    Boot, Changed, GroupPlan, HostPlan, HostProfile, HostRef, InterfacePlan, NbtPlan, NbtRole,
-    PullPlan, PushPlan, WinsPlan,
+    Boot, Changed, GroupPlan, HostPlan, HostProfile, InterfacePlan, NbtPlan, NbtRole, PullPlan,
+    PushPlan, WinsPlan,
 };
 use crate::scenario::program::RegistryFile;
 use crate::sim::disk::DiskParams;
@@ -14,6 +14,7 @@ use crate::sim::disk::DiskParams;
 pub(super) fn servers(words: &Words<'_>) -> Vec<Row> {
     let plan = words.plan;
     plan.wins_servers()
+        .filter(|host| plan.wins_cluster(*host).is_none())
         .map(|host| {
             let (own, group) = (&plan.hosts[host.index()], plan.group_of(host));
             let subnet = &plan.subnets[own.subnet.index()].name;
@@ -65,13 +66,13 @@ pub(super) fn groups(words: &Words<'_>) -> Vec<Row> {
     rows
 }
 
-fn service(words: &Words<'_>, wins: &WinsPlan, lines: &mut Vec<String>) {
-    let host = |h: HostRef| &words.plan.hosts[h.index()].name;
+/// How a server is set up, line by line.
+pub(super) fn service(words: &Words<'_>, wins: &WinsPlan, lines: &mut Vec<String>) {
     if wins.pull_from.is_empty() && wins.push_to.is_empty() {
         lines.push("has no partners".to_string());
     }
-    lines.extend(wins.pull_from.iter().map(|pull| pulls(pull, host(pull.host))));
-    lines.extend(wins.push_to.iter().map(|push| notifies(push, host(push.host))));
+    lines.extend(wins.pull_from.iter().map(|pull| pulls(pull, &words.server(pull.host))));
+    lines.extend(wins.push_to.iter().map(|push| notifies(push, &words.server(push.host))));
     for mapping in &wins.statics {
         lines.push(format!("static {}", words.mapping(mapping)));
     }
@@ -128,8 +129,8 @@ fn client(words: &Words<'_>, nbt: &NbtPlan) -> String {
         .server_addresses
         .iter()
         .zip(&nbt.server_hosts)
-        .map(|(address, host)| match host {
-            Some(host) => words.plan.hosts[host.index()].name.clone(),
+        .map(|(address, server)| match server {
+            Some(server) => words.server(*server),
             None => address.to_string(),
         })
         .collect();

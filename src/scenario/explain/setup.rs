@@ -201,6 +201,11 @@ fn one_resource(words: &Words<'_>, cluster: &ClusterPlan, resource: &ResourceCon
         }
         RestartAction::AffectGroup => {}
     }
+    if let (ResourceKind::Wins { .. }, Some(wins)) = (&resource.kind, &cluster.wins) {
+        let mut lines = Vec::new();
+        super::hosts::service(words, wins, &mut lines);
+        lines.iter().for_each(|line| text.push_str(&format!("; {line}")));
+    }
     if resource.separate_monitor {
         text.push_str("; a monitor of its own");
     }

@@ -67,10 +67,29 @@ impl Words<'_> {
         &self.plan.hosts[host.index()].name
     }
 
+    /// A WINS server: its host, or the network name of a cluster's.
+    pub(super) fn server(&self, server: HostRef) -> String {
+        self.plan.server_name(server)
+    }
+
+    /// WINS servers.
+    pub(super) fn servers(&self, servers: &[HostRef]) -> String {
+        match servers.iter().any(|server| self.plan.wins_cluster(*server).is_some()) {
+            true => servers.iter().map(|s| self.server(*s)).collect::<Vec<_>>().join(", "),
+            false => self.hosts(servers),
+        }
+    }
+
     /// The host that has an address, or the address.
     pub(super) fn named(&self, address: Ipv4Addr) -> String {
         let host = self.plan.hosts.iter().find(|host| host.address == address);
-        host.map_or_else(|| address.to_string(), |host| host.name.clone())
+        let clustered = || {
+            let mut servers = self.plan.wins_servers();
+            servers.find(|server| self.plan.server_address(*server) == address)
+        };
+        let name = host.map(|host| host.name.clone());
+        name.or_else(|| clustered().map(|server| self.server(server)))
+            .unwrap_or_else(|| address.to_string())
     }
 
     fn put_record(&self, record: &RecordPlan) -> String {
@@ -270,45 +289,45 @@ impl Words<'_> {
     pub(super) fn step(&self, kind: &StepKind) -> String {
         match kind {
             StepKind::AddStatic { server, mapping } => {
-                format!("{}: static {} typed in", self.host(*server), self.mapping(mapping))
+                format!("{}: static {} typed in", self.server(*server), self.mapping(mapping))
             }
             StepKind::ImportLmhosts { server, file } => {
-                format!("{}: {} imported", self.host(*server), file.path)
+                format!("{}: {} imported", self.server(*server), file.path)
             }
             StepKind::Replicate { server, direction, partner, propagate } => {
                 let what = match direction {
                     ReplicateDirection::Pull => "pulls now from",
                     ReplicateDirection::Push => "now notifies",
                 };
-                let whom = partner.map_or("all partners", |p| self.host(p));
+                let whom = partner.map_or("all partners".into(), |p| self.server(p));
                 let on = if *propagate { ", who tell their own partners" } else { "" };
-                format!("{} {what} {whom}{on}", self.host(*server))
+                format!("{} {what} {whom}{on}", self.server(*server))
             }
             StepKind::SetPartners { server, pull_from, push_to } => {
-                let pulls = pull_from.iter().map(|p| pulls(p, self.host(p.host)));
-                let pushes = push_to.iter().map(|p| notifies(p, self.host(p.host)));
+                let pulls = pull_from.iter().map(|p| pulls(p, &self.server(p.host)));
+                let pushes = push_to.iter().map(|p| notifies(p, &self.server(p.host)));
                 let all: Vec<String> = pulls.chain(pushes).collect();
                 let all = if all.is_empty() { "has no partners".into() } else { all.join("; ") };
-                format!("{} from now on: {all}", self.host(*server))
+                format!("{} from now on: {all}", self.server(*server))
             }
             StepKind::Scavenge { server, force } => {
                 let force = if *force { ", whatever its uptime" } else { "" };
-                format!("{} scavenges{force}", self.host(*server))
+                format!("{} scavenges{force}", self.server(*server))
             }
             StepKind::DeleteRecord { server, name } => {
-                format!("{}: {name} deleted", self.host(*server))
+                format!("{}: {name} deleted", self.server(*server))
             }
             StepKind::TombstoneRecord { server, name } => {
-                format!("{}: {name} made a tombstone", self.host(*server))
+                format!("{}: {name} made a tombstone", self.server(*server))
             }
             StepKind::DeleteOwner { server, owner } => {
-                format!("{}: all records of {} deleted", self.host(*server), self.named(*owner))
+                format!("{}: all records of {} deleted", self.server(*server), self.named(*owner))
             }
             StepKind::PutRecord { server, record } => {
-                format!("{}: put in: {}", self.host(*server), self.put_record(record))
+                format!("{}: put in: {}", self.server(*server), self.put_record(record))
             }
             StepKind::CheckConsistency { server } => {
-                format!("{} checks its replicas with their owners", self.host(*server))
+                format!("{} checks its replicas with their owners", self.server(*server))
             }
             StepKind::StopWins(hosts) => format!("WINS stopped on {}", self.hosts(hosts)),
             StepKind::StartWins(hosts) => format!("WINS started on {}", self.hosts(hosts)),
@@ -379,25 +398,25 @@ impl Words<'_> {
     pub(super) fn condition(&self, condition: &Condition) -> String {
         match condition {
             Condition::DatabasesAgree { servers } => {
-                format!("the databases of {} have the same active records", self.hosts(servers))
+                format!("the databases of {} have the same active records", self.servers(servers))
             }
             Condition::ServerKnows { servers, record } => {
                 let have = if servers.len() == 1 { "has" } else { "have" };
-                format!("{} {have} {}", self.hosts(servers), self.record(record))
+                format!("{} {have} {}", self.servers(servers), self.record(record))
             }
             Condition::ServerLacks { servers, name } => {
-                format!("{} would not answer for {name}", self.hosts(servers))
+                format!("{} would not answer for {name}", self.servers(servers))
             }
             Condition::RecordCount { servers, owner, state, within } => {
                 let have = if servers.len() == 1 { "has" } else { "have" };
                 let state = state.map_or(String::new(), |s| format!(" {s:?}").to_lowercase());
                 let whose = owner.map_or(String::new(), |o| format!(" of {}", self.named(o)));
-                let servers = self.hosts(servers);
+                let servers = self.servers(servers);
                 format!("{servers} {have} {}{state} records{whose}", count_range(within))
             }
             Condition::OwnerKnown { servers, owner, within } => {
                 let know = if servers.len() == 1 { "knows" } else { "know" };
-                let (servers, owner) = (self.hosts(servers), self.named(*owner));
+                let (servers, owner) = (self.servers(servers), self.named(*owner));
                 format!("{servers} {know} {owner} up to version {}", count_range(within))
             }
             Condition::HostsResolve { hosts, target, address } => {
@@ -428,7 +447,7 @@ impl Words<'_> {
                 format!("no two live hosts hold {name}")
             }
             Condition::CurrentServer { hosts, server } => {
-                format!("{} use {}", self.hosts(hosts), self.host(*server))
+                format!("{} use {}", self.hosts(hosts), self.server(*server))
             }
             Condition::Registered { hosts, at_least } => format!(
                 "at least {} of {} are on with all names registered",

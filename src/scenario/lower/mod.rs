@@ -99,8 +99,10 @@ pub fn lower(
     build.domains();
     build.hosts();
     build.assign_addresses();
-    build.services();
+    build.programs_of_hosts();
     build.clusters();
+    // A client's server and a server's partner may be a cluster's.
+    build.services();
     build.workloads();
     build.faults();
     build.steps();

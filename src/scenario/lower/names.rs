@@ -159,16 +159,41 @@ impl Build<'_> {
         found
     }
 
-    /// One host that runs WINS.
+    /// One WINS server: a host that runs it, or a cluster's.
     pub(super) fn wins_host(&mut self, node: &Node) -> Option<HostRef> {
+        if let Some(server) = self.clustered_named(node) {
+            return Some(server);
+        }
         let host = self.host(node)?;
         self.needs_wins(host, node.span).then_some(host)
     }
 
-    /// Several hosts that run WINS.
+    /// Several WINS servers.
     pub(super) fn wins_hosts(&mut self, node: &Node) -> Vec<HostRef> {
-        let hosts = self.host_set(node);
-        hosts.into_iter().filter(|&h| self.needs_wins(h, node.span)).collect()
+        if matches!(node.text(), Some("wins-servers" | "wins servers")) {
+            let all: Vec<HostRef> = self.plan.wins_servers().collect();
+            if !all.is_empty() {
+                return all;
+            }
+        }
+        if !node.items().iter().any(|item| self.clustered_named(item).is_some()) {
+            let hosts = self.host_set(node);
+            return hosts.into_iter().filter(|&h| self.needs_wins(h, node.span)).collect();
+        }
+        let mut servers = BTreeSet::new();
+        for item in node.items() {
+            match self.clustered_named(item) {
+                Some(server) => drop(servers.insert(server)),
+                None => servers.extend(self.wins_hosts(item)),
+            }
+        }
+        servers.into_iter().collect()
+    }
+
+    /// The clustered server that a value names, unless a host has that name.
+    fn clustered_named(&self, node: &Node) -> Option<HostRef> {
+        let text = node.text().filter(|text| !self.hosts_by_name.contains_key(*text))?;
+        self.clustered_server(text)
     }
 
     fn needs_wins(&mut self, host: HostRef, span: Span) -> bool {
@@ -177,8 +202,8 @@ impl Build<'_> {
         }
         let name = &self.plan.hosts[host.index()].name;
         let message = format!("host `{name}` runs no WINS");
-        let servers: Vec<&str> =
-            self.plan.wins_servers().map(|h| self.plan.hosts[h.index()].name.as_str()).collect();
+        let servers: Vec<String> =
+            self.plan.wins_servers().map(|h| self.plan.server_name(h)).collect();
         let note = match servers.is_empty() {
             true => "no host does: give one `wins = true`".to_string(),
             false => format!("WINS servers: {}", servers.join(", ")),
@@ -208,7 +233,8 @@ impl Build<'_> {
             };
         }
         if let Some(name) = self.virtual_name(text) {
-            return vec![LookupTarget { name, host: None }];
+            let resource = self.network_name(&name);
+            return vec![LookupTarget { name, host: None, resource }];
         }
         let known = self.hosts_by_name.contains_key(text);
         if !known
@@ -231,7 +257,7 @@ impl Build<'_> {
         };
         hosts
             .into_iter()
-            .filter_map(|h| Some(LookupTarget { name: name(h)?, host: Some(h) }))
+            .filter_map(|h| Some(LookupTarget { name: name(h)?, host: Some(h), resource: None }))
             .collect()
     }
 
@@ -248,7 +274,8 @@ impl Build<'_> {
         let base = String::from_utf8_lossy(name.base()).into_owned();
         let unique = !matches!(name.suffix().0, 0x1B..=0x1E);
         let host = self.hosts_by_computer.get(&base).copied().filter(|_| unique);
-        LookupTarget { name, host }
+        let resource = if unique && host.is_none() { self.network_name(&name) } else { None };
+        LookupTarget { name, host, resource }
     }
 
     /// An address, written as such or as the host that has it.
@@ -256,7 +283,11 @@ impl Build<'_> {
         let text = node.text()?;
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             let host = self.plan.hosts.iter().position(|h| h.address == address);
-            return Some((address, host.map(|i| HostRef(i as u32))));
+            let host = host.map(|i| HostRef(i as u32));
+            return Some((address, host.or_else(|| self.clustered_server(text))));
+        }
+        if let Some(server) = self.clustered_named(node) {
+            return Some((self.plan.server_address(server), Some(server)));
         }
         let host = self.host(node)?;
         Some((self.plan.hosts[host.index()].address, Some(host)))

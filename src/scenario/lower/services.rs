@@ -8,7 +8,7 @@ use crate::scenario::document::{Node, Span, Table, Value, write_value};
 use crate::scenario::language::{NBT_PARAMETERS, WINS_PARAMETERS};
 use crate::scenario::plan::{
     Changed, GroupPlan, HostProfile, HostRef, NbtRole, PullPlan, PushPlan, StaticFile, StaticKind,
-    StaticPlan, WinsPlan,
+    StaticPlan, SubnetRef, WinsPlan,
 };
 use crate::scenario::values;
 use crate::wins::{BackupSettings, CommitMode, GroupMask, MEMBERS_MAX, WinsProfile, parse_lmhosts};
@@ -26,17 +26,31 @@ const SKIPS_SHOWN: usize = 5;
 /// Partners of one server.
 pub(super) type Partners = (Vec<PullPlan>, Vec<PushPlan>);
 
-impl Build<'_> {
+impl<'a> Build<'a> {
+    /// What is in registries, and the programs a scenario invents.
+    pub(super) fn programs_of_hosts(&mut self) {
+        for (_, group, table) in self.first_hosts() {
+            let registry = self.registry_files(table);
+            let programs = self.programs(table);
+            let plan = &mut self.plan.groups[group];
+            (plan.registry, plan.programs) = (registry, programs);
+        }
+    }
+
+    /// The first host of each entry of the file, its group, and the entry.
+    fn first_hosts(&self) -> Vec<(HostRef, usize, &'a Table)> {
+        let hosts = &self.plan.hosts;
+        let group = |host: usize| hosts[host].group.index();
+        let first = |&host: &usize| host == 0 || group(host - 1) != group(host);
+        let entries = (0..hosts.len()).filter(first).filter_map(|host| {
+            let entry = &self.named("host")[self.group_entries[group(host)]];
+            Some((HostRef(host as u32), group(host), entry.node.table()?))
+        });
+        entries.collect()
+    }
+
     pub(super) fn services(&mut self) {
-        for host in 0..self.plan.hosts.len() {
-            let group = self.plan.hosts[host].group.index();
-            let first = host == 0 || self.plan.hosts[host - 1].group.index() != group;
-            if !first {
-                continue;
-            }
-            let entry = &self.named("host")[self.group_entries[group]];
-            let Some(table) = entry.node.table() else { continue };
-            let host = HostRef(host as u32);
+        for (host, group, table) in self.first_hosts() {
             let mut plan = self.plan.groups[group].clone();
             let nbt = table.get("nbt").and_then(Node::table);
             self.client(host, &mut plan, nbt);
@@ -45,10 +59,9 @@ impl Build<'_> {
             {
                 self.server(host, wins, table);
             }
-            plan.registry = self.registry_files(table);
-            plan.programs = self.programs(table);
             self.plan.groups[group] = plan;
         }
+        self.clustered_servers();
     }
 
     fn client(&mut self, host: HostRef, group: &mut GroupPlan, table: Option<&Table>) {
@@ -124,7 +137,7 @@ impl Build<'_> {
     /// A client's server must run WINS and be within reach.
     fn check_server(&mut self, client: HostRef, server: HostRef, span: Span) {
         let name = self.plan.hosts[server.index()].name.clone();
-        if self.plan.group_of(server).wins.is_none() {
+        if self.plan.wins_of(server).is_none() {
             let note = "a client's servers are hosts with `wins`, or bare addresses";
             self.out.add(Mistake::new(span, format!("host `{name}` runs no WINS")).note(note));
         }
@@ -132,15 +145,25 @@ impl Build<'_> {
     }
 
     fn check_reach(&mut self, from: HostRef, to: HostRef, span: Span) {
-        let (a, b) = (&self.plan.hosts[from.index()], &self.plan.hosts[to.index()]);
-        if self.reachable(a.subnet, b.subnet) {
+        let [a, b] = [from, to].map(|host| self.subnet_of(host));
+        if self.reachable(a, b) {
             return;
         }
-        let subnet =
-            |h: &crate::scenario::HostPlan| self.plan.subnets[h.subnet.index()].name.clone();
-        let message = format!("`{}` cannot reach `{}`", a.name, b.name);
+        let subnet = |s: SubnetRef| self.plan.subnets[s.index()].name.as_str();
+        let [own, other] = [from, to].map(|host| self.plan.server_name(host));
+        let message = format!("`{own}` cannot reach `{other}`");
         let hint = format!("no router or link joins `{}` and `{}`", subnet(a), subnet(b));
         self.out.add(Mistake::new(span, message).hint(hint));
+    }
+
+    /// Where a host is; for a clustered server, where its address is.
+    fn subnet_of(&self, host: HostRef) -> SubnetRef {
+        let own = self.plan.hosts[host.index()].subnet;
+        let address = self.plan.server_address(host);
+        let virtual_one = self.plan.wins_cluster(host).and_then(|cluster| {
+            cluster.subnets.iter().find(|s| self.plan.subnets[s.index()].contains(address))
+        });
+        virtual_one.copied().unwrap_or(own)
     }
 
     /// How a WINS server is set up; of a clustered one, `host` is the first node.
@@ -252,7 +275,7 @@ impl Build<'_> {
             if host == own {
                 // A pattern may well match the server itself; a name is a slip.
                 if !pattern {
-                    let name = self.plan.hosts[own.index()].name.clone();
+                    let name = self.plan.server_name(own);
                     let mistake =
                         Mistake::new(node.span, format!("`{name}` cannot be its own partner"));
                     self.out.add(mistake.hint("name another WINS server"));

@@ -10,6 +10,7 @@ mod happenings;
 mod profile;
 mod refs;
 mod resources;
+mod servers;
 mod steps;
 
 use super::Build;

@@ -4,9 +4,7 @@
 //! front: `files/disk`, `mars/files/disk`.
 
 use super::CLUSTER_GROUP;
-use crate::cluster::{
-    DiskId, GroupId, NetworkId, NodeId, ResourceConfig, ResourceId, ResourceKind,
-};
+use crate::cluster::{DiskId, GroupId, NetworkId, NodeId, ResourceId};
 use crate::scenario::cluster::{ClusterPlan, ClusterRef};
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Node, Span};
@@ -199,17 +197,20 @@ impl Build<'_> {
         &self,
         name: &NetbiosName,
     ) -> Option<Ipv4Addr> {
-        let base = String::from_utf8_lossy(name.base());
-        self.plan.clusters.iter().find_map(|cluster| {
-            let resources = &cluster.config.resources;
-            let is = |r: &&ResourceConfig| {
-                matches!(&r.kind, ResourceKind::NetworkName { name } if *name == base)
-            };
-            let depends_on = &resources.iter().find(is)?.depends_on;
-            depends_on.iter().find_map(|id| match resources[usize::from(id.0)].kind {
-                ResourceKind::IpAddress { address, .. } => Some(address),
-                _ => None,
-            })
+        let clusters = &self.plan.clusters;
+        let mut names = clusters.iter().flat_map(|cluster| cluster.network_names());
+        names.find(|(own, ..)| own.base() == name.base()).map(|(.., address)| address)
+    }
+
+    /// The Network Name resource with this name.
+    pub(in crate::scenario::lower) fn network_name(
+        &self,
+        name: &NetbiosName,
+    ) -> Option<(ClusterRef, ResourceId)> {
+        (0u32..).map(ClusterRef).zip(&self.plan.clusters).find_map(|(cluster, plan)| {
+            let mut names = plan.network_names();
+            let found = names.find(|(own, ..)| own.base() == name.base());
+            found.map(|(_, resource, _)| (cluster, resource))
         })
     }
 

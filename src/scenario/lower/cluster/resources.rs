@@ -8,7 +8,7 @@ use crate::cluster::{
     RestartAction,
 };
 use crate::registry::KeyPath;
-use crate::registry::services::dhcp;
+use crate::registry::services::{dhcp, wins};
 use crate::scenario::diagnose::{Mistake, nearest};
 use crate::scenario::document::{Node, Span, Table};
 use crate::scenario::language::RESOURCE_PROPERTIES;
@@ -123,7 +123,7 @@ impl Build<'_> {
             _ => None,
         };
         if word == "wins" {
-            draft.plan.wins = Some(self.clustered_wins(draft, table));
+            draft.plan.wins = Some(clustered_wins(draft));
         }
         kind
     }
@@ -304,23 +304,6 @@ impl Build<'_> {
         }
     }
 
-    /// The server behind a WINS resource.
-    fn clustered_wins(&mut self, draft: &Draft<'_>, table: &Table) -> WinsPlan {
-        let version = match draft.plan.config.profile.version {
-            ClusterVersion::Nt40 => {
-                HostProfile::Nt40 { sp: draft.plan.config.profile.service_pack }
-            }
-            ClusterVersion::W2k => HostProfile::W2k,
-            ClusterVersion::W2k3 => HostProfile::W2k3,
-        };
-        let mut wins = fresh_wins(version);
-        let server = table.get("server").and_then(Node::table);
-        if let (Some(server), Some(&host)) = (server, draft.plan.hosts.first()) {
-            self.server(host, &mut wins, server);
-        }
-        wins
-    }
-
     fn possible_owners(&mut self, draft: &Draft<'_>, table: &Table) -> Vec<crate::cluster::NodeId> {
         let Some(node) = table.get("possible_owners") else { return Vec::new() };
         if node.items().is_empty() {
@@ -411,6 +394,15 @@ impl Build<'_> {
     }
 }
 
+/// The server behind a WINS resource, not set up: that waits until all servers are known.
+fn clustered_wins(draft: &Draft<'_>) -> WinsPlan {
+    fresh_wins(match draft.plan.config.profile.version {
+        ClusterVersion::Nt40 => HostProfile::Nt40 { sp: draft.plan.config.profile.service_pack },
+        ClusterVersion::W2k => HostProfile::W2k,
+        ClusterVersion::W2k3 => HostProfile::W2k3,
+    })
+}
+
 /// The network name that setup makes depends on the address it makes.
 fn setup_dependencies(draft: &Draft<'_>, id: ResourceId) -> Vec<ResourceId> {
     if draft.resources[usize::from(id.0)].key != CLUSTER_NAME {
@@ -420,13 +412,16 @@ fn setup_dependencies(draft: &Draft<'_>, id: ResourceId) -> Vec<ResourceId> {
     ip.map(|place| ResourceId(place as u16)).into_iter().collect()
 }
 
-/// A DHCP server's own keys follow it without being listed: KB 816913 shows that they do.
+/// A DHCP or WINS server's own keys follow it without being listed: KB 816913 shows that DHCP's do.
 fn with_own_keys(mut config: ResourceConfig) -> ResourceConfig {
-    if matches!(config.kind, ResourceKind::Dhcp { .. }) {
-        for key in dhcp::CHECKPOINT_KEYS {
-            if !config.checkpoints.iter().any(|own| own.eq_ignore_ascii_case(key)) {
-                config.checkpoints.push(key.to_string());
-            }
+    let keys = match config.kind {
+        ResourceKind::Dhcp { .. } => &dhcp::CHECKPOINT_KEYS[..],
+        ResourceKind::Wins { .. } => &wins::CHECKPOINT_KEYS[..],
+        _ => &[],
+    };
+    for key in keys {
+        if !config.checkpoints.iter().any(|own| own.eq_ignore_ascii_case(key)) {
+            config.checkpoints.push(key.to_string());
         }
     }
     config
