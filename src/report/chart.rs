@@ -30,6 +30,8 @@ pub struct Chart {
     /// What the measured values are, for the axis.
     pub(super) what: String,
     pub(super) faults: Vec<FaultSpan>,
+    /// Of a chart of panels only; it has no lines of its own.
+    pub(super) panels: Vec<Panel>,
 }
 
 #[derive(Copy, Clone, PartialEq, Debug)]
@@ -40,6 +42,19 @@ pub(super) enum Kind {
     Distribution,
     /// A strip for each line: its values as dots along the horizontal axis.
     Strips,
+    /// Several measures beside each other, each with a bar for each line.
+    Panels,
+}
+
+/// One measure of a chart of panels.
+#[derive(Clone, Debug)]
+pub(super) struct Panel {
+    pub(super) title: String,
+    /// What stands under the title.
+    pub(super) what: String,
+    pub(super) unit: String,
+    /// Its settings; the points are the values of the runs by seed, and nothing.
+    pub(super) lines: Vec<Line>,
 }
 
 /// One line of a chart.
@@ -78,6 +93,7 @@ impl Chart {
             unit: unit.to_string(),
             what,
             faults: Vec::new(),
+            panels: Vec::new(),
         }
     }
 
@@ -92,7 +108,13 @@ impl Chart {
             unit: unit.to_string(),
             what,
             faults: Vec::new(),
+            panels: Vec::new(),
         }
+    }
+
+    /// A chart of panels.
+    pub(super) fn panels(name: &str, title: String, panels: Vec<Panel>) -> Chart {
+        Chart { kind: Kind::Panels, panels, ..Chart::strips(name, title, String::new(), "") }
     }
 
     /// A name for files: letters, digits and dashes.
@@ -238,6 +260,7 @@ fn place<'a>(
         unit: unit.to_string(),
         what,
         faults: if kind == Kind::Distribution { Vec::new() } else { result.faults.clone() },
+        panels: Vec::new(),
     });
     all.last_mut().expect("just pushed")
 }

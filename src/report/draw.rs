@@ -9,6 +9,7 @@
 use super::canvas::{Anchor, Colour, Shape, text_width};
 use super::chart::{Chart, Kind, Line, SIZE};
 use super::format::{grouped, value};
+use super::panels;
 use super::strips;
 use super::ticks::{self, Tick};
 
@@ -81,6 +82,10 @@ pub(super) fn shapes(chart: &Chart) -> Vec<Shape> {
     );
     if chart.kind == Kind::Strips {
         strips::draw(&mut out, chart);
+        return out;
+    }
+    if chart.kind == Kind::Panels {
+        panels::draw(&mut out, chart);
         return out;
     }
     let below_legend = legend(&mut out, chart, 84.0);
@@ -206,7 +211,7 @@ fn y_axis(chart: &Chart) -> (f64, Vec<Tick>) {
 fn x_axis(chart: &Chart) -> ((f64, f64), bool, Vec<Tick>) {
     match chart.kind {
         Kind::Time { from, until } => ((from, until), false, ticks::clock(from, until, 14)),
-        Kind::Distribution | Kind::Strips => {
+        Kind::Distribution | Kind::Strips | Kind::Panels => {
             let values = || chart.lines.iter().flat_map(|l| &l.points).map(|p| p.0);
             let max = values().fold(0.0, f64::max);
             let max = if max > 0.0 { max } else { 1.0 };
@@ -232,7 +237,7 @@ struct FaultRow {
 fn visible(chart: &Chart) -> impl Iterator<Item = &crate::measure::FaultSpan> {
     let (start, end) = match chart.kind {
         Kind::Time { from, until } => (from, until),
-        Kind::Distribution | Kind::Strips => (0.0, 0.0),
+        Kind::Distribution | Kind::Strips | Kind::Panels => (0.0, 0.0),
     };
     chart.faults.iter().filter(move |f| f.until >= start && f.from <= end)
 }
@@ -315,7 +320,7 @@ fn axes(out: &mut Vec<Shape>, plot: &Plot, chart: &Chart, x_ticks: &[Tick], y_ti
     }
     let (x_name, y_name) = match chart.kind {
         Kind::Time { .. } => ("simulated time".to_string(), chart.what.clone()),
-        Kind::Distribution | Kind::Strips => {
+        Kind::Distribution | Kind::Strips | Kind::Panels => {
             let name = format!("{} (logarithmic)", chart.what);
             (name, "of all values are at most so large".to_string())
         }
@@ -362,7 +367,7 @@ fn lines(out: &mut Vec<Shape>, plot: &Plot, chart: &Chart) {
     for index in indexes {
         let line = &chart.lines[index];
         let paths = match chart.kind {
-            Kind::Distribution | Kind::Strips => vec![cumulative(plot, line)],
+            Kind::Distribution | Kind::Strips | Kind::Panels => vec![cumulative(plot, line)],
             Kind::Time { from, until } if line.steps => holding(plot, line, from, until),
             Kind::Time { from, until } => windows(plot, line, from, until),
         };

@@ -11,6 +11,7 @@ mod format;
 mod json;
 mod output;
 mod page;
+mod panels;
 mod parquet;
 // Captures of simulated packets.
 pub mod pcapng;

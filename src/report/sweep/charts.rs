@@ -1,6 +1,7 @@
 //! The charts of a sweep: how each measure that matters spreads over the seeds, setting by setting, and how
 //! what changes over time goes in the middle of all runs.
 
+use super::losses;
 use super::stats::{Subject, is_detail, quantile, subjects};
 use crate::measure::sweep::{CELLS, Faults, Sampled, Sweep};
 use crate::report::Chart;
@@ -17,7 +18,9 @@ const BANDS_MAX: usize = 4;
 
 /// All charts of a sweep.
 pub fn charts(sweep: &Sweep, chosen: &[String]) -> Vec<Chart> {
-    let mut all = strips(sweep, chosen);
+    let beside = losses::chart(sweep, subtitle(sweep));
+    let mut all: Vec<Chart> = beside.into_iter().collect();
+    all.extend(strips(sweep, chosen));
     all.extend(over_time(sweep));
     all
 }
@@ -36,7 +39,9 @@ fn strips(sweep: &Sweep, chosen: &[String]) -> Vec<Chart> {
     let wanted = |s: &&Subject| {
         let name = &sweep.measures[s.measure as usize].0;
         if chosen.is_empty() {
-            return !is_detail(name) && !s.is_constant(sweep);
+            // Losses have a chart of their own.
+            let beside = sweep.combinations.len() > 1 && losses::is_loss(name);
+            return !is_detail(name) && !s.is_constant(sweep) && !beside;
         }
         chosen.iter().any(|wanted| is_wanted(name, wanted))
     };

@@ -8,6 +8,7 @@ mod charts;
 mod compare;
 mod csv;
 mod json;
+mod losses;
 mod page;
 mod stats;
 mod tables;

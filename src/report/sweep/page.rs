@@ -4,6 +4,7 @@
 use super::again;
 use super::charts::run_length;
 use super::json::tally;
+use super::losses;
 use super::stats::{Subject, subjects};
 use super::tables::failed_in;
 use crate::measure::Verdict;
@@ -32,6 +33,7 @@ pub fn page(sweep: &Sweep, charts: &[Chart]) -> String {
     );
     settings(&mut out, sweep);
     failures(&mut out, sweep);
+    side_by_side(&mut out, sweep);
     if !charts.is_empty() {
         out.push_str("<h2>Charts</h2>\n");
     }
@@ -48,6 +50,28 @@ pub fn page(sweep: &Sweep, charts: &[Chart]) -> String {
          </body>\n</html>\n",
     );
     out
+}
+
+/// What the settings cost, in one table.
+fn side_by_side(out: &mut String, sweep: &Sweep) {
+    let Some((titles, rows)) = losses::table(sweep) else { return };
+    out.push_str("<h2>What the failure costs</h2>\n");
+    let columns: Vec<String> = titles.iter().skip(1).map(|title| format!("#{title}")).collect();
+    let columns = titles.iter().take(1).chain(&columns).map(String::as_str);
+    head(out, &columns.collect::<Vec<_>>());
+    for row in rows {
+        out.push_str("<tr>");
+        for (i, text) in row.iter().enumerate() {
+            cell(out, if i == 0 { "" } else { "n" }, text);
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str(
+        "</table></div>\n<p class=\"soft\">Median of the runs (10 % to 90 % of them). Unresolved time: \
+         client-seconds in which look-ups of live names got no answer or a failure; stale answers: with an \
+         address that is not the holder's; lost registrations: names of live hosts that no server that \
+         runs knew for over a minute.</p>\n",
+    );
 }
 
 /// What was run, in a line.

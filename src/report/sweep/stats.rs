@@ -4,7 +4,8 @@ use crate::measure::sweep::{Figures, Sweep};
 use crate::report::format::words;
 
 /// Beginnings of names in the order in which they matter; what is not named here comes before the last ones.
-const FIRST: [&str; 11] = [
+const FIRST: [&str; 12] = [
+    "loss.",
     "fault.",
     "failover.",
     "group.",

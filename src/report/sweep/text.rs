@@ -3,6 +3,7 @@
 
 use super::again;
 use super::json::tally;
+use super::losses;
 use super::page::facts;
 use super::stats::{Subject, is_detail, subjects};
 use crate::measure::sweep::Sweep;
@@ -36,6 +37,7 @@ pub fn sweep_text(sweep: &Sweep, extras: &Extras, style: Style) -> String {
     }
     settings(&mut out, sweep, style);
     failures(&mut out, sweep, style);
+    compared(&mut out, sweep, style);
     measures(&mut out, sweep, style);
     if !extras.files.is_empty() {
         out.push('\n');
@@ -123,11 +125,24 @@ fn failures(out: &mut String, sweep: &Sweep, style: Style) {
     }
 }
 
+/// What the settings cost, side by side.
+fn compared(out: &mut String, sweep: &Sweep, style: Style) {
+    let Some((head, rows)) = losses::table(sweep) else { return };
+    if rows.len() > SETTINGS_MAX {
+        return;
+    }
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    table(out, &head, &rows, style);
+    out.push_str("  median of the runs (10 % to 90 % of them); time: of all clients together\n");
+}
+
 fn measures(out: &mut String, sweep: &Sweep, style: Style) {
     let matters =
         |s: &Subject| !is_detail(&sweep.measures[s.measure as usize].0) && !s.is_constant(sweep);
-    let all: Vec<Subject> = subjects(sweep).into_iter().filter(matters).collect();
     let compared = sweep.combinations.len() > 1;
+    let beside = |s: &Subject| compared && losses::is_loss(&sweep.measures[s.measure as usize].0);
+    let all: Vec<Subject> =
+        subjects(sweep).into_iter().filter(|s| matters(s) && !beside(s)).collect();
     let each = if compared { sweep.combinations.len() + 1 } else { 1 };
     let most = (LINES_MAX / each).max(MEASURES_MIN).min(all.len());
     if sweep.combinations.len() > SETTINGS_MAX || all.is_empty() {
