@@ -566,12 +566,12 @@ error: `backup_path` is on each node's own disk
 #[test]
 fn a_database_path_without_backslash() {
     expect_added(
-        r#"dhcp = { type = "dhcp", database_path = 'F:\dhcp', depends_on = ["data", "ip"] }
+        r#"dhcp = { type = "dhcp", database_path = 'F:\dhcp', depends_on = ["data", "name"] }
 "#,
         r#"
 error: `database_path` does not end with a backslash
   case.toml:16:41
-   16 | dhcp = { type = "dhcp", database_path = 'F:\dhcp', depends_on = ["data", "ip"] }
+   16 | dhcp = { type = "dhcp", database_path = 'F:\dhcp', depends_on = ["data", "name"] }
       |                                         ^^^^^^^^^ write F:\dhcp\
   such a path ends with a backslash and lies on a disk the resource depends on
 1 mistake in 1 file
@@ -1371,7 +1371,7 @@ error: a resource has no property `RestartTreshold`
   case.toml:19:46
    19 | set_property = { resource = "ip", property = "RestartTreshold", value = 1 }
       |                                              ^^^^^^^^^^^^^^^^^ did you mean `RestartThreshold`?
-  properties: LooksAlivePollInterval, IsAlivePollInterval, PendingTimeout, RestartAction, RestartThreshold, RestartPeriod, RestartDelay, RetryPeriodOnFailure, SeparateMonitor, PersistentState
+  properties: LooksAlivePollInterval, IsAlivePollInterval, PendingTimeout, RestartAction, RestartThreshold, RestartPeriod, RestartDelay, RetryPeriodOnFailure, SeparateMonitor, PersistentState, EnableNetBIOS
 error: a property belongs to one thing
   case.toml:23:1
    23 | set_property = { property = "RestartThreshold", value = 1 }
@@ -1581,6 +1581,55 @@ error: `\Software` begins with a backslash; a path is relative to HKEY_LOCAL_MAC
    17 | service = { type = "generic-service", service = "Inventory", checkpoints = ['\Software'] }
       |                                                                             ^^^^^^^^^^^ write 'Software'
 5 mistakes in 1 file
+"#,
+    );
+}
+
+#[test]
+fn dhcp_without_a_name() {
+    expect_added(
+        r#"dhcp = { type = "dhcp", database_path = 'F:\dhcp\', depends_on = ["data", "ip"] }
+"#,
+        r#"
+error: the DHCP resource `dhcp` depends on no Network Name
+  case.toml:16:66
+   16 | dhcp = { type = "dhcp", database_path = 'F:\dhcp\', depends_on = ["data", "ip"] }
+      |                                                                  ^^^^^^^^^^^^^^ add one of its group to `depends_on`
+1 mistake in 1 file
+"#,
+    );
+}
+
+#[test]
+fn braces_in_the_name_of_a_resource() {
+    expect_added(
+        r#""share-{1..935}" = { type = "file-share", share = "s", path = 'F:\s', depends_on = ["name"] }
+"#,
+        r#"
+error: only hosts are made from a template with braces
+  case.toml:16:1
+   16 | "share-{1..935}" = { type = "file-share", share = "s", path = 'F:\s', depends_on = ["name"] }
+      | ^^^^^^^^^^^^^^^^ give each resource its own name
+  many shares at once: a step with create_shares = { group, count, path }
+1 mistake in 1 file
+"#,
+    );
+}
+
+#[test]
+fn shares_made_under_nt40_without_a_name() {
+    expect_changed(
+        &[(r#"profile = "w2k""#, r#"profile = "nt40""#)],
+        r#"[[step]]
+at = "00:05"
+create_shares = { group = "files", count = 2, path = 'F:\s{n}', depends_on = ["data"] }
+"#,
+        r#"
+error: a file share depends on no network name
+  case.toml:18:78
+   18 | create_shares = { group = "files", count = 2, path = 'F:\s{n}', depends_on = ["data"] }
+      |                                                                              ^^^^^^^^ NT 4.0 demands one (Q171791): add it to `depends_on`
+1 mistake in 1 file
 "#,
     );
 }

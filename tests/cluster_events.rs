@@ -6,12 +6,11 @@ use std::path::Path;
 use winstorm::cluster::ClusterEvent;
 
 /// Numbers that no scenario shows, and why.
-const UNSEEN: [(u16, &str); 5] = [
+const UNSEEN: [(u16, &str); 4] = [
     (1000, "fatal errors of a node whose own files are gone: tests of the quorum and of the node"),
     (1035, "a mount that fails for another reason than damage: tests of the disks"),
     (1066, "a volume that the check could not mend: tests of the disks"),
     (1073, "a node that cannot apply an update: tests of the global updates"),
-    (26, "not the cluster service's: the system's own, of a cache that was lost"),
 ];
 
 /// The numbers in `event_logged = { id = N, .. }` of all files below a folder.

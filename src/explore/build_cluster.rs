@@ -8,8 +8,9 @@ use crate::registry::Registry;
 use crate::scenario::{
     ClusterPlan, DurationRange, GroupPlan, HostPlan, HostRef, Plan, ProgramPlan, WriteData,
 };
+use crate::sim::shared::Flush;
 use crate::sim::shared::{BusFault, BusParams, BusQuirks, MediaError, SharedDiskSpec, Signature};
-use crate::sim::{ClusterSpec, HostId, ProgramSpec, ProgramWrite, SystemSpec, World};
+use crate::sim::{ClusterSpec, HostId, ProgramFile, ProgramSpec, ProgramWrite, SystemSpec, World};
 use std::sync::Arc;
 
 /// When Windows starts a cluster service again that ended by itself: a minute, as setup configures the
@@ -68,7 +69,11 @@ fn program(plan: &ProgramPlan) -> ProgramSpec {
         },
         every: ends(write.every),
     });
-    let files = plan.files.iter().map(|file| (file.path.clone(), ends(file.every)));
+    let files = plan.files.iter().map(|file| ProgramFile {
+        path: file.path.clone(),
+        every: ends(file.every),
+        flush: if file.delayed { Flush::Behind } else { Flush::Through },
+    });
     ProgramSpec {
         name: plan.name.clone(),
         automatic: plan.automatic,

@@ -100,6 +100,8 @@ pub struct FilePlan {
     pub path: String,
     /// From one write to the next; the first comes after one such time.
     pub every: DurationRange,
+    /// Whether what is written waits in the node's cache (a "delayed write").
+    pub delayed: bool,
 }
 
 /// Something a program writes into the registry, again and again.

@@ -165,7 +165,13 @@ impl World {
 impl World {
     /// A program writes a record, through its node's cache, at the beginning of a file on a shared disk. It
     /// goes on without if it cannot: nothing happens on a node that has not the disk.
-    pub(super) fn write_shared_file<S: Scheduler>(&mut self, h: usize, path: &str, sched: &mut S) {
+    pub(super) fn write_shared_file<S: Scheduler>(
+        &mut self,
+        h: usize,
+        path: &str,
+        flush: Flush,
+        sched: &mut S,
+    ) {
         let Some(part) = &self.hosts[h].cluster else { return };
         let (site, node) = (part.site, part.initiator);
         let on = |letter: char| path.starts_with(|first: char| first.eq_ignore_ascii_case(&letter));
@@ -173,7 +179,7 @@ impl World {
         let (signature, file) = (Signature(disk.signature), path.get(3..).unwrap_or_default());
         let record = [node.0; RECORD];
         let bus = &mut self.clusters[site].bus;
-        let _ = bus.write_at(node, signature, file, (0, &record), Flush::Through, sched.now());
+        let _ = bus.write_at(node, signature, file, (0, &record), flush, sched.now());
         self.bus_told(site, sched);
     }
 

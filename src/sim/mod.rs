@@ -28,5 +28,7 @@ pub use cluster_world::key_number;
 pub use happening::{Happening, KeyEvent, LookedUp, RecordLook, What};
 pub use host::{BootTime, Death, Host, HostId, Life, NbtInstall, PARKED_MAX};
 pub use service::{DATABASE_FILE, LAZY_COMMIT_INTERVAL, ServerPart, ServiceStop, WinsInstall};
-pub use system::{Hives, ProgramSpec, ProgramState, ProgramWrite, SystemPart, SystemSpec};
+pub use system::{
+    Hives, ProgramFile, ProgramSpec, ProgramState, ProgramWrite, SystemPart, SystemSpec,
+};
 pub use world::{DIRECTOR_EVENT, HostSpec, World};

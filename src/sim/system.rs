@@ -6,6 +6,7 @@
 //! they take time to start and stop, need and write values, may crash.
 
 use super::disk::{Disk, DiskParams};
+use super::shared::Flush;
 use super::waiting::WaitingList;
 use crate::base::{Odds, RestingStream, SimDuration, SimTime};
 use crate::net::{InterfaceId, SubnetId};
@@ -48,13 +49,24 @@ pub struct ProgramSpec {
     /// What it writes while it runs.
     pub writes: Vec<ProgramWrite>,
     /// Files of the cluster's disks it writes while it runs: the whole path, from one write to the next.
-    pub files: Vec<(String, (SimDuration, SimDuration))>,
+    pub files: Vec<ProgramFile>,
     /// Keys it keeps open while it runs.
     pub keeps_open: Vec<KeyPath>,
     /// Whether it leaves them open when it stops (Q316772).
     pub leaks_handles: bool,
     /// Whether it writes through the cluster's registry: keys are relative to `HKLM\Cluster`.
     pub cluster_aware: bool,
+}
+
+/// A file a program writes again and again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProgramFile {
+    /// Its whole path, with the letter of a shared disk.
+    pub path: String,
+    /// From one write to the next.
+    pub every: (SimDuration, SimDuration),
+    /// Whether it is written through, or behind: then it waits in the node's cache for a while.
+    pub flush: Flush,
 }
 
 /// A value a program writes again and again.

@@ -227,9 +227,12 @@ impl World {
                 program.state = ProgramState::Stopping;
                 program.life += 1;
                 let (low, high) = program.spec.stops_in;
+                let (values, files) = (program.spec.writes.len(), program.spec.files.len());
                 if let Some(takes) = self.draw(h, p, |s| s.duration(low, high)) {
                     self.plan_step(h, p, takes, ProgramStep::Stopped, sched);
                 }
+                // One that is slow to stop has work to bring to its end: it goes on with its files.
+                (values..values + files).for_each(|w| self.plan_write(h, p, w as u16, sched));
             }
         }
     }
@@ -332,7 +335,7 @@ impl World {
         let Some(system) = &self.hosts[h].system else { return };
         let spec = &system.programs[p].spec;
         let (low, high) = match usize::from(write).checked_sub(spec.writes.len()) {
-            Some(file) => spec.files[file].1,
+            Some(file) => spec.files[file].every,
             None => spec.writes[usize::from(write)].every,
         };
         if let Some(after) = self.draw(h, p, |s| s.duration(low, high)) {
@@ -346,8 +349,8 @@ impl World {
         let Some(system) = &mut self.hosts[h].system else { return };
         let spec = &system.programs[p].spec;
         if let Some(file) = write.checked_sub(spec.writes.len()) {
-            let path = spec.files[file].0.clone();
-            return self.write_shared_file(h, &path, sched);
+            let file = spec.files[file].clone();
+            return self.write_shared_file(h, &file.path, file.flush, sched);
         }
         let (write, aware) = (spec.writes[write].clone(), spec.cluster_aware);
         let registry = &mut system.hives.registry;

@@ -96,6 +96,7 @@ static WRITE: Spec = spec(
     "a written value",
     &[
         key("key", Text, "The registry key, relative to HKLM."),
+        key("delayed", Switch, "Whether a file's writes wait in the node's cache. Default false."),
         key("file", Text, "Instead of a key: a file on a disk of the cluster, with its path."),
         key("value", Text, "The value's name. Default: the key's default value."),
         data("data", "What is written. Default: a number, one more each time."),

@@ -214,7 +214,8 @@ impl Build<'_> {
                 );
             }
             if let Some(every) = table.parse("every", values::range) {
-                files.push(FilePlan { path, every });
+                let delayed = table.switch("delayed").unwrap_or(false);
+                files.push(FilePlan { path, every, delayed });
             }
         }
         files
