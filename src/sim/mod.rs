@@ -8,6 +8,7 @@ pub mod queue;
 pub mod shared;
 pub mod trace;
 
+mod cluster_io;
 mod cluster_part;
 mod cluster_registry;
 mod cluster_storage;
@@ -15,6 +16,7 @@ mod cluster_world;
 mod happening;
 mod host;
 mod resources;
+mod server_life;
 mod server_world;
 mod service;
 mod system;
@@ -22,6 +24,7 @@ mod system_world;
 mod waiting;
 mod wins_keys;
 mod world;
+mod world_life;
 
 pub use cluster_part::{ClusterPart, ClusterSite, ClusterSpec};
 pub use cluster_world::key_number;
