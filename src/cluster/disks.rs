@@ -122,15 +122,19 @@ impl DiskDriver {
     /// The arbitration has reserved a disk by a command sent then: it is kept from now on.
     pub fn adopt(&mut self, disk: DiskId, sent: SimTime, step: &mut Step<'_>) {
         let it = self.disks.entry(disk).or_default();
-        it.yielded = false;
+        if std::mem::take(&mut it.yielded) {
+            step.observe(Observation::DiskHeld { disk, held: true });
+        }
         it.renewed = it.renewed.max(sent);
         self.held(disk, step);
     }
 
     /// Stops renewing a disk, so that whoever challenges gets it; [`DiskDriver::adopt`] takes it back.
-    pub fn yield_to_others(&mut self, disk: DiskId) {
-        if let Some(it) = self.disks.get_mut(&disk) {
-            it.yielded = true;
+    pub fn yield_to_others(&mut self, disk: DiskId, step: &mut Step<'_>) {
+        if let Some(it) = self.disks.get_mut(&disk)
+            && !std::mem::replace(&mut it.yielded, true)
+        {
+            step.observe(Observation::DiskHeld { disk, held: false });
         }
     }
 

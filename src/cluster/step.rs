@@ -44,6 +44,8 @@ pub(super) enum Notice {
     /// arbitration on the way, as every survivor knows from the regroup, else the owner until now if it is
     /// still a member.
     MembersChanged { members: NodeSet, left: NodeSet, quorum_owner: Option<NodeId> },
+    /// A member has announced that its system shuts down.
+    ShutdownAnnounced { node: NodeId },
     /// Nobody who is in a cluster answers: form one.
     NoSponsor,
     /// A sponsor refuses for good (error 5075, 5, ...), or the join failed too often.

@@ -146,6 +146,14 @@ impl Membership {
         self.account = token;
     }
 
+    /// Tells all members that this node's system shuts down: they need not wait for it to defend anything
+    /// (KB 309186).
+    pub fn announce_shutdown(&mut self, step: &mut Step<'_>) {
+        for node in self.members.without(NodeSet::only(step.me)).iter() {
+            self.send_everywhere(node, Body::ShutsDown { epoch: self.epoch }, step);
+        }
+    }
+
     /// Stops the heartbeats: the system shuts down (Q252974). The others will do without this node.
     pub fn stop_heartbeats(&mut self) {
         self.silenced = true;
@@ -241,6 +249,11 @@ impl Membership {
             Body::Leave { .. } => {
                 if self.is_current(&header) {
                     self.on_leave(sender, step);
+                }
+            }
+            Body::ShutsDown { .. } => {
+                if self.is_current(&header) && self.members.contains(sender) {
+                    step.notice(Notice::ShutdownAnnounced { node: sender });
                 }
             }
             Body::Probe(applicant) => self.on_probe(&header, network, applicant, step),

@@ -103,6 +103,12 @@ impl Membership {
         }
     }
 
+    /// The members that a regroup which runs is about to keep; otherwise all.
+    pub fn partition(&self) -> NodeSet {
+        let proposal = self.regroup.as_ref().and_then(|regroup| regroup.proposal);
+        proposal.map_or(self.members, |proposal| NodeSet::from_bits(proposal.set))
+    }
+
     /// The epoch of the regroup that runs, or ran last.
     pub(super) fn epoch_now(&self) -> u64 {
         self.regroup.as_ref().map_or(self.epoch, |regroup| regroup.epoch)

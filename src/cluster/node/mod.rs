@@ -368,6 +368,9 @@ impl ClusterNode {
             }
             Phase::Member => {
                 self.phase = Phase::Leaving;
+                if shutting_down && self.config.profile.trusts_announced_shutdown {
+                    self.parts.membership.announce_shutdown(step!(self, now, out));
+                }
                 if shutting_down {
                     self.parts.membership.stop_heartbeats();
                 }
@@ -451,12 +454,13 @@ impl ClusterNode {
             }
             Notice::RpcArrived { from, kind, body } => self.rpc(from, kind, &body, now, out),
             Notice::Arbitrate => {
-                let (members, disks) = (parts.membership.members(), &mut parts.disks);
+                let (members, disks) = (parts.membership.partition(), &mut parts.disks);
                 parts.quorum.arbitrate(members, disks, step!(self, now, out));
             }
             Notice::MembersChanged { members, left, quorum_owner } => {
                 self.members_changed(members, left, quorum_owner, now, out);
             }
+            Notice::ShutdownAnnounced { node } => parts.quorum.announced_shutdown(node),
             Notice::NoSponsor => self.form(now, out),
             Notice::JoinRefused { error } => {
                 out.push(ClusterOutput::Log(ClusterEvent::Fatal { error }));

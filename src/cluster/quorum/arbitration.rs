@@ -97,7 +97,7 @@ impl Arbitration {
                 self.send(disk, ScsiCommand::Reserve, step);
             }
             Manner::Yield => {
-                disks.yield_to_others(disk);
+                disks.yield_to_others(disk, step);
                 self.phase = Phase::Yielding { until: self.latest };
             }
             Manner::Challenge { wait } => {

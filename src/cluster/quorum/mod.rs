@@ -150,7 +150,6 @@ impl Quorum {
     }
 
     /// A member announced that its system shuts down.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the membership does not tell it yet"))]
     pub fn announced_shutdown(&mut self, node: NodeId) {
         self.announced.insert(node);
     }

@@ -74,6 +74,31 @@ fn an_orderly_stop_moves_every_group_to_a_survivor() {
     }
 }
 
+#[test]
+fn the_owner_of_the_quorum_does_not_wait_for_a_node_that_announced_its_shutdown() {
+    let alone_after = |profile: ClusterProfile| {
+        let mut lab = running(2, 1, profile, 1);
+        let quorum_owner = lab.hosts[0].node.quorum_owner().expect("all are up");
+        let owner = usize::from(quorum_owner.0) - 1;
+        let to = Some(NodeId(2 - owner as u8));
+        lab.control(owner, Control::MoveGroup { group: GroupId(1), to });
+        lab.run_for(secs(30));
+        // It loses its power in the middle of its shutdown, and cannot say that it leaves.
+        lab.stop_service(1 - owner, true);
+        lab.run_for(SimDuration::from_millis(20));
+        lab.crash(1 - owner);
+        let alone = |lab: &Lab| lab.hosts[owner].node.members() == NodeSet::only(quorum_owner);
+        (0..60).find(|_| {
+            lab.run_for(secs(1));
+            alone(&lab)
+        })
+    };
+    let trusts = ClusterProfile::w2k3(1);
+    let waits = ClusterProfile { trusts_announced_shutdown: false, ..trusts.clone() };
+    let (soon, late) = (alone_after(trusts), alone_after(waits));
+    assert!(soon.is_some_and(|soon| late.is_some_and(|late| soon + 4 < late)), "{soon:?} {late:?}");
+}
+
 /// Faults at random, then peace: everything is online once, and nothing was ever online twice.
 fn storm(nodes: usize, seed: u64, profile: ClusterProfile) -> Result<(), String> {
     let mut lab = Lab::new(config(nodes, 2, profile), seed);

@@ -144,6 +144,11 @@ pub enum Body<'a> {
         /// The last regroup that it has been through.
         epoch: u64,
     },
+    /// The sender's system shuts down: it sends no more heartbeats, and will defend nothing.
+    ShutsDown {
+        /// The last regroup that it has been through.
+        epoch: u64,
+    },
     /// Is the receiver in a cluster that the sender could join?
     Probe(Applicant),
     /// It is.
@@ -223,6 +228,7 @@ impl<'a> Packet<'a> {
             7 => Body::Join(applicant(&mut reader)?),
             8 => Body::Refusal { error: reader.u32()? },
             9 => Body::Segment(Segment::decode(&mut reader)?),
+            10 => Body::ShutsDown { epoch: reader.u64()? },
             code => Body::Unknown { code, bytes: reader.rest() },
         };
         reader.end()?;
@@ -249,7 +255,9 @@ impl<'a> Packet<'a> {
                 out.extend_from_slice(&members.to_le_bytes());
             }
             Body::Regroup(regroup) => regroup.encode(out),
-            Body::Leave { epoch } => out.extend_from_slice(&epoch.to_le_bytes()),
+            Body::Leave { epoch } | Body::ShutsDown { epoch } => {
+                out.extend_from_slice(&epoch.to_le_bytes())
+            }
             Body::Probe(a) | Body::Join(a) => {
                 for word in [a.version_highest, a.version_lowest, a.account] {
                     out.extend_from_slice(&word.to_le_bytes());
@@ -278,6 +286,7 @@ impl Body<'_> {
             Body::Join(_) => 7,
             Body::Refusal { .. } => 8,
             Body::Segment(_) => 9,
+            Body::ShutsDown { .. } => 10,
             Body::Unknown { code, .. } => *code,
         }
     }

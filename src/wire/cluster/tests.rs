@@ -42,6 +42,7 @@ fn datagrams_are_the_golden_bytes() {
     heartbeat.resize(HEARTBEAT_LEN - HEADER_LEN, 0);
     is_golden(Body::Heartbeat { epoch: 5, members: 7 }, 1, &heartbeat);
     is_golden(Body::Leave { epoch: 5 }, 4, &[5, 0, 0, 0, 0, 0, 0, 0]);
+    is_golden(Body::ShutsDown { epoch: 5 }, 10, &[5, 0, 0, 0, 0, 0, 0, 0]);
     let applicant = Applicant { version_highest: 3, version_lowest: 2, account: 0x0100 };
     let bytes = [3, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0];
     is_golden(Body::Probe(applicant), 5, &bytes);
@@ -153,7 +154,7 @@ fn with_body(choice: u8, words: [u64; 3], regroup: Regroup, bytes: &[u8]) -> Bod
     let [a, b, c] = words;
     let applicant =
         Applicant { version_highest: a as u32, version_lowest: b as u32, account: c as u32 };
-    match choice % 10 {
+    match choice % 11 {
         0 => Body::Heartbeat { epoch: a, members: b },
         1 => Body::Regroup(regroup),
         2 => Body::Poison { epoch: a, members: b },
@@ -166,7 +167,8 @@ fn with_body(choice: u8, words: [u64; 3], regroup: Regroup, bytes: &[u8]) -> Bod
             let (kind, flags) = (a as u8, b as u8);
             Body::Segment(Segment { sequence: a, ack: b, also: c, kind, flags, bytes })
         }
-        _ => Body::Unknown { code: 10 + choice % 200, bytes },
+        9 => Body::ShutsDown { epoch: a },
+        _ => Body::Unknown { code: 11 + choice % 200, bytes },
     }
 }
 
