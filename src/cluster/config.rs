@@ -268,6 +268,15 @@ impl ResourceConfig {
 }
 
 impl ClusterConfig {
+    /// The disk the quorum is on, if it is on one.
+    pub fn quorum_disk(&self) -> Option<DiskId> {
+        let QuorumKind::Disk(resource) = self.quorum else { return None };
+        match self.resources.get(usize::from(resource.0))?.kind {
+            ResourceKind::PhysicalDisk { disk, .. } => Some(disk),
+            _ => None,
+        }
+    }
+
     /// A node by its number.
     pub fn node(&self, id: NodeId) -> Option<&NodeConfig> {
         self.nodes.get((id.0 as usize).checked_sub(1)?)

@@ -4,7 +4,7 @@
 //! | name | holds |
 //! | --- | --- |
 //! | `one-owner` | code of one group never runs on two nodes that are up |
-//! | `one-holder` | a disk is never held by two nodes that are up |
+//! | `one-holder` | the quorum disk is never held by two nodes that are up |
 //! | `one-writer` | nobody writes on a disk that another node has mounted since |
 //! | `update-order` | a global update of one number is the same on every node, and none is left out |
 //! | `nothing-committed-lost` | a node that forms has every change that was confirmed while a node was down |
@@ -28,7 +28,7 @@ use super::look::{Look, Outside, learns};
 use super::oracles::Oracles;
 use crate::base::SimTime;
 use crate::cluster::{
-    ClusterProfile, DiskId, GroupId, HaltReason, NodeId, NodeSet, Observation, ResourceId,
+    ClusterProfile, GroupId, HaltReason, NodeId, NodeSet, Observation, ResourceId,
 };
 use crate::scenario::ClusterPlan;
 use crate::sim::{ClusterSite, Happening, What, World};
@@ -70,8 +70,14 @@ pub(super) struct Invariants {
     /// Until when a node that was put out of the membership has to give up a group: the group, the node that
     /// owns it now, the one that did.
     to_give_up: Vec<(SimTime, GroupId, NodeId, NodeId)>,
-    /// Who holds each disk, as they see it.
-    holders: BTreeMap<DiskId, NodeSet>,
+    /// Who holds the quorum disk, as they see it. A data disk can be lost to a node that has decided by one
+    /// that has not yet: its reservation keeps that one from writing, which `one-writer` judges.
+    holders: NodeSet,
+    /// Bus resets since a node has begun to challenge. Its own is one; another one may have broken the
+    /// reservation of a holder that lives, and cannot know it yet.
+    resets: BTreeMap<NodeId, u32>,
+    /// Nodes that have formed or joined since their service was started.
+    in_cluster: NodeSet,
     oracles: Oracles,
 }
 
@@ -102,6 +108,7 @@ impl Invariants {
                 self.breach(at, "one-writer", arbitration(profile), format!("{violation:?}"));
             }
             What::ClusterDown(why) => self.down(at, node, why),
+            What::BusReset { .. } => self.resets.values_mut().for_each(|resets| *resets += 1),
             What::Logged { id, .. } => self.oracles.logged(at, node, id, profile),
             What::Key { key, event, digest } => {
                 let what = (key, event, digest);
@@ -135,7 +142,8 @@ impl Invariants {
         }
         self.last_applied.remove(&node);
         self.replayed.remove(&node);
-        self.holders.values_mut().for_each(|nodes| nodes.remove(node));
+        self.holders.remove(node);
+        self.in_cluster.remove(node);
         self.oracles.down(node);
     }
 
@@ -215,17 +223,31 @@ impl Invariants {
                     changes.insert(sequence, digest);
                 }
             }
-            Observation::Formed => self.formed(at, node, profile, look),
-            Observation::DiskHeld { disk, held } => {
-                let nodes = self.holders.entry(disk).or_default();
-                nodes.remove(node);
+            Observation::Formed => {
+                self.in_cluster.insert(node);
+                self.formed(at, node, profile, look);
+            }
+            Observation::Joined => {
+                self.in_cluster.insert(node);
+            }
+            Observation::ArbitrationBegan { challenge: true } => {
+                self.resets.insert(node, 0);
+            }
+            Observation::DiskHeld { disk, held } if plan.config.quorum_disk() == Some(disk) => {
+                self.holders.remove(node);
                 if held {
-                    let other = nodes.iter().find(|&other| look.is_up(other, at));
-                    nodes.insert(node);
+                    let disturbed = self.resets.remove(&node).is_some_and(|resets| resets > 1);
+                    let mut others = self.holders.iter().filter(|_| !disturbed);
+                    let other = others.find(|&other| look.is_up(other, at));
+                    self.holders.insert(node);
                     if let Some(other) = other {
-                        let (a, b) = (node.0, other.0);
-                        let detail = format!("node {a} takes disk {}, node {b} holds it", disk.0);
-                        self.breach(at, "one-holder", arbitration(profile), detail);
+                        let detail =
+                            format!("node {} takes the quorum, node {} holds it", node.0, other.0);
+                        // A node that starts takes it without waiting for a defender (Q248663).
+                        let boots = !self.in_cluster.contains(node);
+                        let boots = boots && profile.booting_node_takes_quorum;
+                        let quirk = if boots { Some("Q248663") } else { arbitration(profile) };
+                        self.breach(at, "one-holder", quirk, detail);
                     }
                 }
             }

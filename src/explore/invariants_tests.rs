@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::SimDuration;
-use crate::cluster::ResourceState;
+use crate::cluster::{DiskId, ResourceState};
 use crate::explore::look::Listed;
 use crate::scenario::{Plan, load};
 use crate::sim::KeyEvent;
@@ -213,7 +213,7 @@ fn a_write_onto_anothers_volume_breaks_one_writer_by_the_article_that_tells_of_i
 }
 
 #[test]
-fn a_disk_held_twice_breaks_one_holder() {
+fn a_quorum_held_twice_breaks_one_holder() {
     let disk = DiskId(0);
     let mut story = Story::w2k();
     story.seen(A, Observation::DiskHeld { disk, held: true });
@@ -224,6 +224,33 @@ fn a_disk_held_twice_breaks_one_holder() {
     assert_eq!(story.broken(), [""; 0]);
     story.seen(B, Observation::DiskHeld { disk, held: true });
     assert_eq!(story.broken(), ["one-holder"]);
+}
+
+#[test]
+fn a_quorum_taken_by_a_node_that_boots_has_an_article_of_its_own() {
+    for (is_member, quirk) in [(false, "Q248663"), (true, "Q289863")] {
+        let disk = DiskId(0);
+        let mut story = Story::new(ClusterProfile::nt40(6));
+        story.seen(A, Observation::DiskHeld { disk, held: true });
+        if is_member {
+            story.seen(B, Observation::Joined);
+        }
+        story.seen(B, Observation::DiskHeld { disk, held: true });
+        assert_eq!((story.broken(), story.quirks()), (vec!["one-holder"], vec![Some(quirk)]));
+    }
+}
+
+#[test]
+fn a_bus_reset_in_the_middle_of_a_challenge_may_cost_a_live_holder_the_quorum() {
+    for (resets, broken) in [(1, vec!["one-holder"]), (2, vec![])] {
+        let disk = DiskId(0);
+        let mut story = Story::w2k();
+        story.seen(A, Observation::DiskHeld { disk, held: true });
+        story.seen(B, Observation::ArbitrationBegan { challenge: true });
+        (0..resets).for_each(|_| story.tell(B, What::BusReset { dropped: 1 }));
+        story.seen(B, Observation::DiskHeld { disk, held: true });
+        assert_eq!(story.broken(), broken);
+    }
 }
 
 #[test]
@@ -463,6 +490,7 @@ fn a_disk_that_is_full_may_be_tried_again_later() {
     story.saving(A, 20);
     story.key(A, KeyEvent::Changed, 3);
     story.tell(A, What::Logged { id: 1080, name: None });
+    story.key(A, KeyEvent::Changed, 4);
     story.at += SimDuration::from_secs(59);
     story.members(A, [A]);
     assert_eq!(story.broken(), [""; 0]);

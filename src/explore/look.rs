@@ -2,9 +2,7 @@
 //! test can answer them without a world.
 
 use crate::base::{SimDuration, SimTime};
-use crate::cluster::{
-    ClusterProfile, GroupId, NodeId, QuorumKind, ResourceConfig, ResourceId, ResourceKind,
-};
+use crate::cluster::{ClusterProfile, GroupId, NodeId, ResourceConfig, ResourceId};
 use crate::registry::KeyPath;
 use crate::scenario::ClusterPlan;
 use crate::sim::{ClusterSite, Host, Life, World, key_number};
@@ -110,13 +108,7 @@ impl Look for Outside<'_> {
     }
 
     fn files(&self) -> Option<Vec<String>> {
-        let config = &self.plan.config;
-        let QuorumKind::Disk(quorum) = config.quorum else { return None };
-        let ResourceKind::PhysicalDisk { disk, .. } =
-            config.resources.get(usize::from(quorum.0))?.kind
-        else {
-            return None;
-        };
+        let disk = self.plan.config.quorum_disk()?;
         let names = self.site.bus().file_names(self.site.signature(disk)?, "MSCS\\");
         Some(names.into_iter().filter(|name| name.to_uppercase().ends_with(".CPT")).collect())
     }

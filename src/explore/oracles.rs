@@ -54,6 +54,8 @@ pub(super) struct Oracles {
     content: BTreeMap<(NodeId, u64), u64>,
     /// Until when a changed key has to be read for its save.
     unsaved: BTreeMap<(NodeId, u64), SimTime>,
+    /// A write of a node has failed: its saves wait until then.
+    retries: BTreeMap<NodeId, SimTime>,
     /// Files being written.
     writing: BTreeSet<(NodeId, ResourceId, u32)>,
 }
@@ -66,6 +68,7 @@ impl Oracles {
         self.content.retain(|(of, _), _| *of != node);
         self.unsaved.retain(|(of, _), _| *of != node);
         self.writing.retain(|(of, ..)| *of != node);
+        self.retries.remove(&node);
     }
 
     /// Something was written into a node's event log.
@@ -73,7 +76,9 @@ impl Oracles {
         // A file of the quorum could not be written: event 1080.
         if id == 1080 {
             self.writing.retain(|(of, ..)| *of != node);
-            self.put_off(node, at + RETRY + profile.checkpoint_save_delay + LATE);
+            let until = at + RETRY + profile.checkpoint_save_delay + LATE;
+            self.put_off(node, until);
+            self.retries.insert(node, until);
         }
     }
 
@@ -115,6 +120,7 @@ impl Oracles {
         match event {
             KeyEvent::Changed if before.is_some_and(|before| before != digest) => {
                 let due = at + profile.checkpoint_save_delay + LATE;
+                let due = self.retries.get(&node).map_or(due, |retry| due.max(*retry));
                 self.unsaved.entry(of).or_insert(due);
                 let changed =
                     |before: &Before| matches!(before, Before::Kept { key: k, .. } if *k == key);
