@@ -63,9 +63,9 @@ impl Database {
     ) -> Result<Vec<(ResourceId, Vec<DbChange>)>, ClusterError> {
         let mut contains: BTreeMap<GroupId, Vec<String>> = BTreeMap::new();
         let last = self.resources(config).last().map(|(id, _)| id.0);
-        let mut next = last.map_or(0, |last| last + 1);
+        let first = last.map_or(0, |last| last + 1);
         let mut created = Vec::with_capacity(resources.len());
-        for resource in resources {
+        for (number, resource) in (first..).zip(resources) {
             if let Entry::Vacant(entry) = contains.entry(resource.group) {
                 let group = self.group_key(resource.group).ok_or(GROUP_NOT_FOUND)?;
                 entry.insert(list(group, "Contains").map(Into::into).collect());
@@ -75,8 +75,7 @@ impl Database {
             if !resource.depends_on.iter().all(known) {
                 return Err(ClusterError(5002));
             }
-            let id = ResourceId(next);
-            next += 1;
+            let id = ResourceId(number);
             let mut changes = layout::resource_keys(config, self.instance(), id, resource);
             changes.push(self.set_resource(id, "PersistentState", DbData::Number(0)));
             inside.push(self.resource_guid(id));
