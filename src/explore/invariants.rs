@@ -225,7 +225,7 @@ impl Invariants {
             }
             Observation::Formed => {
                 self.in_cluster.insert(node);
-                self.formed(at, node, profile, look);
+                self.formed(at, node, plan, look);
             }
             Observation::Joined => {
                 self.in_cluster.insert(node);
@@ -291,13 +291,17 @@ impl Invariants {
     }
 
     /// A node has formed a cluster: what was confirmed is in what it begins with.
-    fn formed(&mut self, at: SimTime, node: NodeId, profile: &ClusterProfile, look: &dyn Look) {
+    fn formed(&mut self, at: SimTime, node: NodeId, plan: &ClusterPlan, look: &dyn Look) {
+        let profile = &plan.config.profile;
+        // Nobody wrote a log.
+        let unlogged = plan.switches.no_quorum_logging.then_some("Q258078");
         let has = look.sequence(node);
         let newest = self.committed.last_key_value().map_or(0, |(newest, _)| *newest);
         if newest > has {
             let detail = format!("node {} forms with update {has} of {newest}", node.0);
             let rebuilt = profile.bad_log == crate::cluster::BadLog::Rebuild;
-            self.breach(at, "nothing-committed-lost", rebuilt.then_some("Q217147"), detail);
+            let quirk = unlogged.or(rebuilt.then_some("Q217147"));
+            self.breach(at, "nothing-committed-lost", quirk, detail);
         } else if let Some((from, changes)) = self.replayed.remove(&node) {
             let is_lost = |(sequence, digest): &(&u64, &u64)| changes.get(sequence) != Some(digest);
             let lost = self.committed.range(from + 1..).find(is_lost);
@@ -306,7 +310,7 @@ impl Invariants {
                 let detail = format!("node {} forms with {what} update {sequence}", node.0);
                 // What does not fit into a full log is dropped (Q225081).
                 let dropped = profile.full_log_drops_change.then_some("Q225081");
-                self.breach(at, "nothing-committed-lost", dropped, detail);
+                self.breach(at, "nothing-committed-lost", unlogged.or(dropped), detail);
             }
         }
         // Whoever forms counts on from what it has.
