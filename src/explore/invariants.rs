@@ -237,17 +237,18 @@ impl Invariants {
                 self.holders.remove(node);
                 if held {
                     let disturbed = self.resets.remove(&node).is_some_and(|resets| resets > 1);
-                    let mut others = self.holders.iter().filter(|_| !disturbed);
+                    // A node of NT 4.0 that starts does not wait for a defender (Q248663); an isolated
+                    // owner of 2003 leaves the quorum to others on purpose (KB 286342).
+                    let boots =
+                        !self.in_cluster.contains(node) && profile.booting_node_takes_quorum;
+                    let excused = disturbed || boots || profile.isolated_owner_yields;
+                    let mut others = self.holders.iter().filter(|_| !excused);
                     let other = others.find(|&other| look.is_up(other, at));
                     self.holders.insert(node);
                     if let Some(other) = other {
                         let detail =
                             format!("node {} takes the quorum, node {} holds it", node.0, other.0);
-                        // A node that starts takes it without waiting for a defender (Q248663).
-                        let boots = !self.in_cluster.contains(node);
-                        let boots = boots && profile.booting_node_takes_quorum;
-                        let quirk = if boots { Some("Q248663") } else { arbitration(profile) };
-                        self.breach(at, "one-holder", quirk, detail);
+                        self.breach(at, "one-holder", arbitration(profile), detail);
                     }
                 }
             }
