@@ -13,6 +13,9 @@
 
 #![allow(clippy::disallowed_types)] // a benchmark measures real time; no run sees it
 
+mod clock;
+
+use clock::median;
 use criterion::{Criterion, Throughput};
 use nexosim::model::{Context, Model, schedulable};
 use nexosim::simulation::{EventKey, Mailbox, SimInit, Simulation};
@@ -21,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use winstorm::base::{ActorId, Digest, Event, Scheduler, SimDuration, SimTime, TimerId, prefetch};
 use winstorm::sim::kernel::{Engine, Memory, World};
 use winstorm::sim::queue::Merged;
@@ -447,23 +450,8 @@ struct Plan {
     criterion: bool,
 }
 
-/// Processor time of this thread; where the system does not tell, time on the wall.
-fn clock_ns(start: Instant) -> u64 {
-    std::thread::yield_now(); // brings the system's own account up to date
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let first = text.split(' ').next().and_then(|first| first.parse().ok());
-    first.unwrap_or_else(|| start.elapsed().as_nanos() as u64)
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Runs the contenders in turn, prints the table, and lets criterion have them afterwards.
 fn compare(title: &str, count: usize, plan: &Plan, mut contenders: Vec<Box<dyn Contender>>) {
-    let start = Instant::now();
     let per_event_ns = (DELAY_MEAN_NS as u64 + DELAY_MIN_NS) / count as u64;
     let mut end_ns = 2_200_000_000u64.max(per_event_ns * plan.events);
     for contender in &mut contenders {
@@ -475,9 +463,9 @@ fn compare(title: &str, count: usize, plan: &Plan, mut contenders: Vec<Box<dyn C
         for turn in 0..contenders.len() {
             let at = (turn + round) % contenders.len();
             let before = contenders[at].outcome().0;
-            let from = clock_ns(start);
+            let from = clock::nanos();
             contenders[at].run_until(end_ns);
-            let spent = clock_ns(start) - from;
+            let spent = clock::nanos() - from;
             let events = (contenders[at].outcome().0 - before).max(1);
             samples[at].push(spent as f64 / events as f64);
         }

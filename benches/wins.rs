@@ -15,15 +15,16 @@
 
 #![allow(clippy::disallowed_types, reason = "a benchmark measures time")]
 
+mod clock;
 #[path = "../tests/lab/counting.rs"]
 mod counting;
 #[path = "../tests/lab/storm.rs"]
 mod storm;
 
+use clock::seconds;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Instant;
 use storm::{Ask, Storm, compose_request, name_of};
 use winstorm::base::{Machine, Now, Outbox, SimTime, Streams, WallTime};
 use winstorm::wins::{
@@ -41,21 +42,6 @@ const TURNS: usize = 5;
 const TURN: u32 = 6_000;
 /// What the simulated client and the machine's client are called.
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 2, 0, 5), 137);
-
-/// Seconds this thread has run, where the system tells; wall time elsewhere.
-fn seconds() -> f64 {
-    // The count is brought up to date when the thread offers its place.
-    std::thread::yield_now();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    match nanos {
-        Some(nanos) => nanos / 1e9,
-        None => {
-            static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-            START.get_or_init(Instant::now).elapsed().as_secs_f64()
-        }
-    }
-}
 
 /// Nanoseconds of processor time per request, and allocations per request.
 #[derive(Copy, Clone, Default)]
