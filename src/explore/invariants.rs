@@ -25,7 +25,7 @@
 //! What it still runs after that time is a breach.
 
 use super::look::{Look, Outside, learns};
-use super::oracles::Oracles;
+use super::oracles::{Oracles, Scene};
 use crate::base::SimTime;
 use crate::cluster::{
     ClusterProfile, GroupId, HaltReason, NodeId, NodeSet, Observation, ResourceId,
@@ -117,8 +117,8 @@ impl Invariants {
             What::Cluster(observation) => {
                 self.observed(at, node, observation, plan, look);
                 let members = self.members.get(&node).copied().unwrap_or_default();
-                let out = &mut self.breaches;
-                self.oracles.observed(at, node, observation, members, profile, look, out);
+                let scene = Scene { at, node, members, profile, look };
+                self.oracles.observed(&scene, observation, &mut self.breaches);
             }
             _ => {}
         }

@@ -42,6 +42,16 @@ enum Before {
     Kept { key: u64, digest: u64 },
 }
 
+/// Where and when a node's service tells something, and whom its story can be held against.
+pub(super) struct Scene<'a> {
+    pub at: SimTime,
+    pub node: NodeId,
+    /// The members of the cluster as the node knows them.
+    pub members: NodeSet,
+    pub profile: &'a ClusterProfile,
+    pub look: &'a dyn Look,
+}
+
 /// The checkpoints of one cluster.
 #[derive(Debug, Default)]
 pub(super) struct Oracles {
@@ -159,16 +169,8 @@ impl Oracles {
     }
 
     /// A node's service tells something.
-    pub fn observed(
-        &mut self,
-        at: SimTime,
-        node: NodeId,
-        observation: Observation,
-        members: NodeSet,
-        profile: &ClusterProfile,
-        look: &dyn Look,
-        out: &mut Vec<Breach>,
-    ) {
+    pub fn observed(&mut self, scene: &Scene<'_>, observation: Observation, out: &mut Vec<Breach>) {
+        let &Scene { at, node, profile, look, .. } = scene;
         match observation {
             Observation::CheckpointSaving { resource, number, digest } => {
                 self.writing.insert((node, resource, number));
@@ -194,11 +196,11 @@ impl Oracles {
                     all.remove(&number);
                 }
                 if let Some(digest) = digest {
-                    self.restored(at, node, (resource, number, digest), profile, look, out);
+                    self.restored(scene, (resource, number, digest), out);
                 }
             }
             Observation::CheckpointWatched { resource, number, watched } => {
-                self.watched(at, node, (resource, number, watched), members, profile, look, out);
+                self.watched(scene, (resource, number, watched), out);
             }
             Observation::Resource { resource, state: ResourceState::OnlinePending } => {
                 self.starts(node, resource, look);
@@ -212,13 +214,11 @@ impl Oracles {
 
     fn restored(
         &mut self,
-        at: SimTime,
-        node: NodeId,
+        scene: &Scene<'_>,
         (resource, number, digest): (ResourceId, u32, u64),
-        profile: &ClusterProfile,
-        look: &dyn Look,
         out: &mut Vec<Breach>,
     ) {
+        let &Scene { at, node, profile, look, .. } = scene;
         let mut breach = |name, quirk, detail| out.push(Breach { at, name, quirk, detail });
         let file = self.files.entry((resource, number)).or_default();
         let open = file.open.values().flatten().any(|of| *of == digest);
@@ -241,17 +241,13 @@ impl Oracles {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one rule, and what it asks")]
     fn watched(
         &mut self,
-        at: SimTime,
-        node: NodeId,
+        scene: &Scene<'_>,
         (resource, number, watched): (ResourceId, u32, bool),
-        members: NodeSet,
-        profile: &ClusterProfile,
-        look: &dyn Look,
         out: &mut Vec<Breach>,
     ) {
+        let &Scene { at, node, members, profile, look } = scene;
         let file = self.files.entry((resource, number)).or_default();
         (file.closed, file.given_up) = (!watched, None);
         let nodes = self.watchers.entry((resource, number)).or_default();

@@ -157,7 +157,7 @@ pub fn large(groups: u16) -> ClusterConfig {
         let id = GroupId(g);
         config.groups.push(GroupConfig {
             preferred_owners: vec![NodeId((g % 4) as u8 + 1)],
-            ..GroupConfig::new(&format!("Group {g}"))
+            ..GroupConfig::new(format!("Group {g}"))
         });
         let first = config.resources.len() as u16;
         let address = ResourceKind::IpAddress {
