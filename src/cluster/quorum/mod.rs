@@ -630,6 +630,12 @@ impl Quorum {
             length = log.length;
             let is_whole = !log.torn;
             let replay = log::replay(log, step.config.profile.planted.keeps_earlier_record);
+            // One update at a time is on its way. If the log tells of more than that, others went on without
+            // this node: whoever held the quorum in between. What they have confirmed must not be lost.
+            if replay.tail > database.sequence + 1 {
+                step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
+                return step.notice(Notice::Halt(HaltReason::Inconsistent));
+            }
             if let Some((_, checkpoint)) = replay.checkpoint {
                 number = number.max(checkpoint.number);
                 goes_on = is_whole

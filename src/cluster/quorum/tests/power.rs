@@ -116,6 +116,7 @@ impl Cluster {
         self.members = all;
         let owner = NodeId(self.owner as u8 + 1);
         for node in members(self) {
+            self.lab.nodes[node].database.sequence = self.sequence;
             self.lab.act(node, |it, step| {
                 it.quorum.set_owner(Some(owner), step);
                 it.quorum.members_changed(all, &it.database, step);
@@ -128,7 +129,6 @@ impl Cluster {
     /// A node that is not the owner crashes.
     pub fn lose(&mut self, node: usize) -> bool {
         self.lab.crash(node);
-        self.sequence += 1;
         let mut left = self.members;
         left.remove(NodeId(node as u8 + 1));
         self.change_members(left)
