@@ -169,3 +169,13 @@ offline_group = "naming"
     let unresolved = measure(&failing, "loss.unresolved_time").expect("look-ups were made");
     assert!((590.0..1810.0).contains(&unresolved), "{unresolved} s");
 }
+
+#[test]
+fn its_service_is_started_and_stopped_by_its_cluster() {
+    let step = "[[step]]\nat = \"10min\"\nstop_wins = \"NAMES\"\n";
+    let said = read(&story("10.1.0.50", step)).map(|_| ()).expect_err("refused");
+    assert!(said.contains("the WINS server `NAMES` is a resource of a cluster"), "{said}");
+    assert!(said.contains("offline_resource"), "{said}");
+    let step = "[[step]]\nat = \"10min\"\nstop_wins = \"far\"\n";
+    assert!(read(&story("10.1.0.50", step)).is_ok());
+}

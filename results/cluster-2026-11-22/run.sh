@@ -68,7 +68,7 @@ swarm() {
 happened() {
     awk -F, -v name="$1" '
         NR == 1 { for (i = 1; i <= NF; i++) if ($i ~ /^cluster\.[a-z_]+$|^events\./) column[++k] = i; split($0, head, ","); next }
-        { for (c = 1; c <= k; c++) { v = $column[c]; if (v > 0) hits[c]++; all[c] = all[c] " " v + 0 } }
+        { for (c = 1; c <= k; c++) { x = $column[c] + 0; if (x > 0) hits[c]++; all[c] = all[c] " " x } }
         END {
             for (c = 1; c <= k; c++) {
                 n = split(all[c], v, " ")

@@ -190,6 +190,18 @@ impl Build<'_> {
         servers.into_iter().collect()
     }
 
+    /// WINS services that an administrator starts and stops himself: those of a cluster it starts and stops.
+    pub(super) fn wins_services(&mut self, node: &Node) -> Vec<HostRef> {
+        let servers = self.wins_hosts(node);
+        if let Some(&clustered) = servers.iter().find(|&&s| self.plan.wins_cluster(s).is_some()) {
+            let name = self.plan.server_name(clustered);
+            let message = format!("the WINS server `{name}` is a resource of a cluster");
+            let hint = "use the steps offline_resource and online_resource";
+            self.out.add(Mistake::new(node.span, message).hint(hint));
+        }
+        servers
+    }
+
     /// The clustered server that a value names, unless a host has that name.
     fn clustered_named(&self, node: &Node) -> Option<HostRef> {
         let text = node.text().filter(|text| !self.hosts_by_name.contains_key(*text))?;

@@ -49,8 +49,8 @@ impl Build<'_> {
         match key {
             "shut_down" => return Some(StepKind::ShutDown(self.host_set(node))),
             "boot" => return Some(StepKind::Boot(self.host_set(node))),
-            "stop_wins" => return Some(StepKind::StopWins(self.wins_hosts(node))),
-            "start_wins" => return Some(StepKind::StartWins(self.wins_hosts(node))),
+            "stop_wins" => return Some(StepKind::StopWins(self.wins_services(node))),
+            "start_wins" => return Some(StepKind::StartWins(self.wins_services(node))),
             "release_refresh" => return Some(StepKind::ReleaseRefresh(self.netbt_hosts(node))),
             _ if CLUSTER_STEPS.iter().any(|k| k.name == key) => {
                 return self.cluster_step(key, node, span);
