@@ -7,8 +7,8 @@
 //! the least that any event loop pays. All take turns in one run; every figure is the median of the turns, in
 //! seconds on the processor. `bad luck` is one run of `swarm-two-nodes.toml`, the sweep's unit.
 //!
-//! `cargo bench --bench cluster` measures; `cargo test --bench cluster` runs an hour of it, twice, and compares
-//! digests.
+//! `cargo bench --bench cluster` measures; `cargo test --bench cluster` runs twenty minutes of each, twice,
+//! and compares digests.
 
 #![allow(clippy::disallowed_types, reason = "a benchmark measures time")]
 
