@@ -27,7 +27,7 @@ failing() { tail -n +2 "$out/$1/failures.csv" | cut -d, -f2 | sort -nu; }
 
 # Rules that were broken, with the number of seeds.
 rules() {
-    grep -oE '[a-z-]+ broken at' "$out/$1/failures.csv" | sort | uniq -c |
+    sed -nE 's/.*[^a-z-]([a-z-]+) broken at.*/\1/p' "$out/$1/failures.csv" | sort | uniq -c |
         awk '{ printf "%s%s (%d)", n++ ? ", " : "", $2, $1 }'
 }
 
