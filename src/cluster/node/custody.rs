@@ -50,6 +50,24 @@ impl ClusterNode {
         }
     }
 
+    /// A regroup has ended, and `holder` has won the quorum. If its group was given to another node by an
+    /// update that was applied before, the quorum goes where its group is.
+    pub(super) fn quorum_follows_its_group(
+        &mut self,
+        holder: Option<NodeId>,
+        now: Now,
+        out: &mut Outbox<ClusterOutput>,
+    ) {
+        let QuorumKind::Disk(resource) = self.config.quorum else { return };
+        let Some(group) = self.config.resources.get(resource.0 as usize).map(|r| r.group) else {
+            return;
+        };
+        let owner = self.parts.failover.owner_of_resource(resource);
+        if let Some(owner) = owner.filter(|owner| Some(*owner) != holder) {
+            self.group_moved(group, owner, now, out);
+        }
+    }
+
     /// A disk is to be given up. The quorum's stays while a regroup runs: the regroup may rest on this node
     /// having won it, and whoever challenges for it next would win too.
     pub(super) fn give_disk(

@@ -699,6 +699,7 @@ impl ClusterNode {
         let parts = &mut self.parts;
         parts.quorum.members_changed(members, &parts.database, step!(self, now, out));
         parts.failover.members_changed(members, left, quorum_owner, step!(self, now, out));
+        self.quorum_follows_its_group(quorum_owner, now, out);
     }
 }
 
