@@ -174,7 +174,7 @@ offline_group = "naming"
 fn its_service_is_started_and_stopped_by_its_cluster() {
     let step = "[[step]]\nat = \"10min\"\nstop_wins = \"NAMES\"\n";
     let said = read(&story("10.1.0.50", step)).map(|_| ()).expect_err("refused");
-    assert!(said.contains("the WINS server `NAMES` is a resource of a cluster"), "{said}");
+    assert!(said.contains("the WINS server `names` is a resource of a cluster"), "{said}");
     assert!(said.contains("offline_resource"), "{said}");
     let step = "[[step]]\nat = \"10min\"\nstop_wins = \"far\"\n";
     assert!(read(&story("10.1.0.50", step)).is_ok());

@@ -23,8 +23,8 @@
 //! | apply | sequence u64, origin, update |
 //! | applied | sequence u64 |
 //! | unlock | number u32 |
-//! | report (to the locker) | members u64, last sequence u64, two optional updates |
-//! | repaired (from the locker) | members u64 |
+//! | report (to the locker) | epoch u64, last sequence u64, two optional updates |
+//! | repaired (from the locker) | epoch u64 |
 
 use super::ids::{NodeId, NodeSet};
 use super::io::{ClusterError, HaltReason, Observation};
@@ -95,7 +95,8 @@ struct Lock {
 
 #[derive(Clone, Debug)]
 struct Report {
-    members: NodeSet,
+    /// The epoch of the regroup it is about.
+    epoch: u64,
     sequence: u64,
     /// The last applied one, and the one being sent.
     known: Vec<Numbered>,
@@ -124,6 +125,8 @@ pub(super) struct GlobalUpdates {
     /// Reports to this node as the locker, by who sent them.
     reports: BTreeMap<NodeId, Report>,
     repairing: bool,
+    /// The epoch of the regroup that ended last.
+    epoch: u64,
     /// Members that have still to say that they have what the repair brought them.
     catching_up: NodeSet,
     /// Answers of the quorum log that are still to come and concern nobody any more.
@@ -150,6 +153,7 @@ impl GlobalUpdates {
             lock: Lock::default(),
             reports: BTreeMap::new(),
             repairing: false,
+            epoch: 0,
             catching_up: NodeSet::EMPTY,
             stale_logs: 0,
             quorum_owner: None,
@@ -537,8 +541,8 @@ impl GlobalUpdates {
                 self.repair(step);
             }
             code::REPAIRED => {
-                let members = NodeSet::from_bits(reader.u64()?);
-                if members == self.members && self.locker == Some(from) {
+                let epoch = reader.u64()?;
+                if epoch == self.epoch && self.locker == Some(from) {
                     self.repaired(step);
                 }
             }
@@ -550,10 +554,12 @@ impl GlobalUpdates {
 
 /// Repair after members have left.
 impl GlobalUpdates {
-    /// Members have left: what was on its way is brought to its end, or begun anew.
-    pub fn members_changed(&mut self, members: NodeSet, step: &mut Step<'_>) {
+    /// A regroup has ended: what was on its way is brought to its end, or begun anew. Its `epoch` tells its
+    /// repair from that of the one before, which may have had the same members.
+    pub fn members_changed(&mut self, members: NodeSet, epoch: u64, step: &mut Step<'_>) {
         let was_locker = self.locker;
         self.members = members;
+        self.epoch = epoch;
         self.seen.retain(|node, _| step.config.node(*node).is_some());
         self.guests.retain(|(origin, _)| members.contains(origin.node));
         if !self.locker.is_some_and(|locker| members.contains(locker)) {
@@ -581,7 +587,7 @@ impl GlobalUpdates {
         if skips {
             known.clear();
         }
-        let report = Report { members, sequence: self.sequence, known };
+        let report = Report { epoch, sequence: self.sequence, known };
         match self.locker {
             Some(locker) if locker == step.me => {
                 self.reports.insert(step.me, report);
@@ -595,7 +601,7 @@ impl GlobalUpdates {
     /// The locker's side: once every member has reported, all get what any of them has.
     fn repair(&mut self, step: &mut Step<'_>) {
         let reported =
-            |node| self.reports.get(&node).is_some_and(|report| report.members == self.members);
+            |node| self.reports.get(&node).is_some_and(|report| report.epoch == self.epoch);
         let all = self.members.iter().all(reported);
         if !self.repairing || self.locker != Some(step.me) || !all {
             return;
@@ -627,11 +633,10 @@ impl GlobalUpdates {
         if !self.catching_up.is_empty() {
             return;
         }
-        let members = self.members;
         let me = step.me;
-        for node in members.iter().filter(|&node| node != me) {
+        for node in self.members.iter().filter(|&node| node != me) {
             let mut body = vec![code::REPAIRED];
-            body.extend_from_slice(&members.bits().to_le_bytes());
+            body.extend_from_slice(&self.epoch.to_le_bytes());
             send(node, body, step);
         }
         self.repaired(step);
@@ -718,7 +723,7 @@ fn apply_body(what: &Numbered) -> Vec<u8> {
 
 fn report_body(report: &Report) -> Vec<u8> {
     let mut body = vec![code::REPORT];
-    body.extend_from_slice(&report.members.bits().to_le_bytes());
+    body.extend_from_slice(&report.epoch.to_le_bytes());
     body.extend_from_slice(&report.sequence.to_le_bytes());
     body.push(report.known.len() as u8);
     report.known.iter().for_each(|what| put_numbered(what, &mut body));
@@ -726,11 +731,11 @@ fn report_body(report: &Report) -> Vec<u8> {
 }
 
 fn report_of(reader: &mut Reader<'_>) -> Result<Report, UpdateError> {
-    let members = NodeSet::from_bits(reader.u64()?);
+    let epoch = reader.u64()?;
     let sequence = reader.u64()?;
     let count = reader.u8()?;
     let known = (0..count).map(|_| numbered(reader)).collect::<Result<_, _>>()?;
-    Ok(Report { members, sequence, known })
+    Ok(Report { epoch, sequence, known })
 }
 
 #[cfg(test)]

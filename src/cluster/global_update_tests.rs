@@ -127,7 +127,8 @@ impl Lab {
                 self.wires
                     .retain(|&(from, to), _| to != NodeId(i as u8 + 1) || members.contains(from));
                 self.act(to, |gum, step| {
-                    gum.members_changed(members, step);
+                    // Every set of members is told once: its bits can stand for an epoch.
+                    gum.members_changed(members, members.bits(), step);
                     gum.set_quorum_owner(members.lowest(), step);
                 });
             }

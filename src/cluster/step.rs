@@ -43,7 +43,7 @@ pub(super) enum Notice {
     /// The membership is decided. `left` were members before. `quorum_owner` is the member that won the
     /// arbitration on the way, as every survivor knows from the regroup, else the owner until now if it is
     /// still a member.
-    MembersChanged { members: NodeSet, left: NodeSet, quorum_owner: Option<NodeId> },
+    MembersChanged { members: NodeSet, left: NodeSet, quorum_owner: Option<NodeId>, epoch: u64 },
     /// A member has announced that its system shuts down.
     ShutdownAnnounced { node: NodeId },
     /// Nobody who is in a cluster answers: form one.

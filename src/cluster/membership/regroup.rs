@@ -374,7 +374,7 @@ impl Membership {
                 let owner = regroup.proposal.map_or(0, |proposal| proposal.owner);
                 let quorum_owner = (owner != 0).then_some(NodeId(owner));
                 self.quorum_owner = quorum_owner;
-                step.notice(Notice::MembersChanged { members: set, left, quorum_owner });
+                step.notice(Notice::MembersChanged { members: set, left, quorum_owner, epoch });
             }
             Stage::Stabilized => {
                 let packet = regroup.packet();

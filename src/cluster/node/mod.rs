@@ -457,7 +457,8 @@ impl ClusterNode {
                 let (members, disks) = (parts.membership.partition(), &mut parts.disks);
                 parts.quorum.arbitrate(members, disks, step!(self, now, out));
             }
-            Notice::MembersChanged { members, left, quorum_owner } => {
+            Notice::MembersChanged { members, left, quorum_owner, epoch } => {
+                parts.updates.members_changed(members, epoch, step!(self, now, out));
                 self.members_changed(members, left, quorum_owner, now, out);
             }
             Notice::ShutdownAnnounced { node } => parts.quorum.announced_shutdown(node),
@@ -694,7 +695,6 @@ impl ClusterNode {
         now: Now,
         out: &mut Outbox<ClusterOutput>,
     ) {
-        self.parts.updates.members_changed(members, step!(self, now, out));
         self.set_quorum_owner(quorum_owner, now, out);
         let parts = &mut self.parts;
         parts.quorum.members_changed(members, &parts.database, step!(self, now, out));
