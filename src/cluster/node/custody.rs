@@ -35,8 +35,8 @@ impl ClusterNode {
     ) {
         let QuorumKind::Disk(resource) = self.config.quorum else { return };
         let its_group = self.config.resources.get(resource.0 as usize).map(|r| r.group);
-        // One that died meanwhile never gets it: the regroup has named who holds the quorum, and does so until
-        // somebody claims the group.
+        // One that died meanwhile never gets it: the regroup has named who holds the quorum until somebody
+        // claims the group.
         if its_group != Some(group) || !self.parts.membership.members().contains(to) {
             return;
         }
