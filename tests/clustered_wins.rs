@@ -1,9 +1,9 @@
 //! A WINS server on a cluster as others see it: a partner and a client's server like any other, measured and
 //! judged like any other. What fails over with it is in scenarios/cluster/wins-on-a-cluster.toml.
 
+mod lab;
+
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use winstorm::explore::{RunOptions, run};
 use winstorm::measure::{RunResult, Verdict};
 use winstorm::scenario::{Plan, load};
 
@@ -63,12 +63,6 @@ fn story(server: &str, added: &str) -> String {
 
 fn asking(server: &str, partner: &str, added: &str) -> String {
     BASE.replace("SERVER", server).replace("PARTNER", partner) + added
-}
-
-#[track_caller]
-fn result(text: &str) -> RunResult {
-    let plan = Arc::new(read(text).unwrap_or_else(|mistakes| panic!("{mistakes}")));
-    run("case.toml", &plan, RunOptions::default()).expect("a checked plan can be built")
 }
 
 #[track_caller]
@@ -136,7 +130,7 @@ server_knows = { server = "far", name = "other", owner = "NAMES" }
 after = "00:25"
 within = "5min"
 "#;
-    let seen = result(&story("10.1.0.50", added));
+    let seen = lab::run(&story("10.1.0.50", added));
     passes(&seen);
     assert!(measure(&seen, "server.names.pulls").is_some_and(|pulls| pulls > 0.0));
 }
@@ -157,14 +151,14 @@ from = "00:10"
 at = "00:20"
 offline_group = "naming"
 "#;
-    let whole = result(&asking("far", "names", added));
+    let whole = lab::run(&asking("far", "names", added));
     assert!(measure(&whole, "lookup.success").is_some_and(|share| share == 100.0));
     assert_eq!(measure(&whole, "loss.unresolved_time"), Some(0.0));
     // A desk that asks nobody but its own subnet fails as long as the name is there.
     let asked = "nbt = { servers = [\"far\"] }\n[host.other]";
     let deaf =
         asking("far", "names", added).replace(asked, "nbt = { node_type = \"B\" }\n[host.other]");
-    let failing = result(&deaf);
+    let failing = lab::run(&deaf);
     assert_eq!(measure(&failing, "lookup.success"), Some(0.0));
     let unresolved = measure(&failing, "loss.unresolved_time").expect("look-ups were made");
     assert!((590.0..1810.0).contains(&unresolved), "{unresolved} s");

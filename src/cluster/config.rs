@@ -268,13 +268,27 @@ impl ResourceConfig {
 }
 
 impl ClusterConfig {
+    /// The resource whose disk the quorum is on, if it is on one.
+    pub fn quorum_resource(&self) -> Option<&ResourceConfig> {
+        let QuorumKind::Disk(resource) = self.quorum else { return None };
+        self.resources.get(usize::from(resource.0))
+    }
+
     /// The disk the quorum is on, if it is on one.
     pub fn quorum_disk(&self) -> Option<DiskId> {
-        let QuorumKind::Disk(resource) = self.quorum else { return None };
-        match self.resources.get(usize::from(resource.0))?.kind {
+        match self.quorum_resource()?.kind {
             ResourceKind::PhysicalDisk { disk, .. } => Some(disk),
             _ => None,
         }
+    }
+
+    /// The shared disk that a path such as `F:\data` is on, and what comes after the colon.
+    pub fn disk_of_path<'a>(&self, path: &'a str) -> Option<(DiskId, &'a str)> {
+        let (letter, rest) = path.split_once(':')?;
+        let has_letter =
+            |disk: &DiskConfig| letter.eq_ignore_ascii_case(disk.letter.encode_utf8(&mut [0; 4]));
+        let place = self.disks.iter().position(has_letter)?;
+        Some((DiskId(place as u16), rest))
     }
 
     /// A node by its number.

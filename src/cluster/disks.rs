@@ -9,7 +9,7 @@
 //! a single disk. A disk is on the list from its first reservation to its release or its loss.
 
 use super::ClusterEvent;
-use super::config::{ClusterConfig, QuorumKind, ResourceKind};
+use super::config::{ClusterConfig, ResourceKind};
 use super::ids::DiskId;
 use super::io::{HaltReason, Observation, Part, ScsiCommand, ScsiResult, Ticket};
 use super::step::{Notice, Step};
@@ -82,9 +82,8 @@ enum Doing {
 }
 
 /// The disk that decides who is the cluster, if a disk does, and how it is to be mounted.
-pub(super) fn quorum_disk(config: &ClusterConfig) -> Option<(DiskId, bool, bool)> {
-    let QuorumKind::Disk(resource) = config.quorum else { return None };
-    match config.resources.get(resource.0 as usize)?.kind {
+pub(super) fn quorum_mount(config: &ClusterConfig) -> Option<(DiskId, bool, bool)> {
+    match config.quorum_resource()?.kind {
         ResourceKind::PhysicalDisk { disk, skip_chkdsk, conditional_mount } => {
             Some((disk, skip_chkdsk, conditional_mount))
         }
@@ -152,7 +151,7 @@ impl DiskDriver {
             Wish::Nothing => {}
         }
         step.notice(Notice::ReservationLost { disk });
-        if quorum_disk(step.config).is_some_and(|(quorum, ..)| quorum == disk) {
+        if step.config.quorum_disk() == Some(disk) {
             step.notice(Notice::Halt(HaltReason::LostQuorum));
         }
         self.rest_if_idle();
@@ -245,7 +244,7 @@ impl DiskDriver {
             ScsiResult::Done if it.yielded => {}
             ScsiResult::Done => it.renewed = it.renewed.max(sent),
             ScsiResult::Conflict => {
-                let is_quorum = quorum_disk(step.config).is_some_and(|(q, ..)| q == disk);
+                let is_quorum = step.config.quorum_disk() == Some(disk);
                 if step.config.profile.loser_breaks_reservation && !is_quorum {
                     // Q289863: it takes the disk back by force, and writes on what another has mounted. Only
                     // this disk: the owner of the quorum defends that, and wins.

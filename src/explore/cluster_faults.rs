@@ -2,7 +2,7 @@
 
 use super::director::{Director, Undo};
 use crate::base::{ActorId, Odds, Scheduler, SimTime};
-use crate::cluster::{DiskId, NetworkId, NodeId, QuorumKind};
+use crate::cluster::{DiskId, NetworkId, NodeId};
 use crate::net::{Impairment, Rule, RuleEffect, RuleScope};
 use crate::scenario::{Choose, ClusterFault, ClusterRef, CutWay, HostRef, HostTarget};
 use crate::sim::shared::{BusFault, Initiator, MediaError, ResetScope, Signature};
@@ -15,11 +15,7 @@ pub(super) fn quorum_owner(site: &ClusterSite, world: &World) -> Option<NodeId> 
         service.is_member().then_some(service)
     });
     let mut known = members.filter_map(|service| service.quorum_owner());
-    known.next().or_else(|| {
-        let QuorumKind::Disk(resource) = site.spec().config.quorum else { return None };
-        let config = site.spec().config.resources.get(usize::from(resource.0))?;
-        site.owner(config.group)
-    })
+    known.next().or_else(|| site.owner(site.spec().config.quorum_resource()?.group))
 }
 
 /// The hosts a target stands for now. `drawn` are those that were drawn before the run, for targets that do

@@ -4,7 +4,7 @@ use super::cluster_faults::targets;
 use super::cluster_watch::ClusterWatch;
 use super::signal::{Judged, Mode};
 use crate::base::{SimDuration, SimTime};
-use crate::cluster::{NodeId, QuorumKind, ResourceId, ResourceKind};
+use crate::cluster::{NodeId, ResourceId};
 use crate::measure::Verdict;
 use crate::registry::{Caller, KeyPath};
 use crate::scenario::{ClusterCondition, ClusterRef, Condition, HostTarget, Plan, RegistryData};
@@ -170,21 +170,17 @@ fn checkpoint_equals(
     else {
         return false;
     };
-    let QuorumKind::Disk(quorum) = config.quorum else { return false };
-    let disk = match config.resources.get(usize::from(quorum.0)).map(|r| &r.kind) {
-        Some(ResourceKind::PhysicalDisk { disk, .. }) => site.signature(*disk),
-        _ => None,
+    let Some(disk) = config.quorum_disk().and_then(|disk| site.signature(disk)) else {
+        return false;
     };
-    let Some(disk) = disk else { return false };
     let database = service.database();
-    let guid = database.resource_guid(resource);
     let wanted = key.and_then(|key| KeyPath::parse(key).ok());
     let all = database.checkpoints(resource);
     let mut all = all.iter().filter(|(_, key)| wanted.as_ref().is_none_or(|w| w == key)).peekable();
     let caller = Caller { process: "", account: crate::registry::EVERYONE };
     all.peek().is_some()
         && all.all(|(number, key)| {
-            let file = site.bus().file_bytes(disk, &format!("MSCS\\{guid}\\{number:08}.CPT"));
+            let file = site.bus().file_bytes(disk, &database.checkpoint_file(resource, *number));
             system.registry().save(key, caller).is_ok_and(|bytes| bytes == file)
         })
 }

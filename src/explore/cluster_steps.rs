@@ -3,7 +3,7 @@
 use super::director::Director;
 use super::faults::draw;
 use crate::base::{ActorId, Scheduler};
-use crate::cluster::{ClusterNode, Control, DbChange, DbData, QuorumKind, ResourceKind};
+use crate::cluster::{ClusterNode, Control, DbChange, DbData};
 use crate::registry::{KeyPath, Registry, RegistryError, Rights, Security};
 use crate::scenario::{
     ClusterAction, ClusterFile, ClusterObject, ClusterRef, FileChange, HostRef, HostTarget,
@@ -269,12 +269,7 @@ fn edit_bytes(mut bytes: Vec<u8>, change: FileChange) -> Option<Vec<u8>> {
 
 /// Where the quorum disk stands on the bus.
 fn quorum_place(site: &ClusterSite) -> Option<usize> {
-    let config = &site.spec().config;
-    let QuorumKind::Disk(resource) = config.quorum else { return None };
-    match config.resources.get(usize::from(resource.0))?.kind {
-        ResourceKind::PhysicalDisk { disk, .. } => Some(usize::from(disk.0)),
-        _ => None,
-    }
+    site.spec().config.quorum_disk().map(|disk| usize::from(disk.0))
 }
 
 /// The paths of a cluster's own files on its quorum disk.
@@ -297,11 +292,10 @@ fn quorum_files(
             // Any database will do: numbers and names of checkpoints are the same in all.
             let database = site.spec().hosts.iter().find_map(|&host| service(host, world));
             let Some(database) = database.map(ClusterNode::database) else { return Vec::new() };
-            let guid = database.resource_guid(*resource);
             let wanted = key.as_ref().and_then(|key| KeyPath::parse(key).ok());
             let all = database.checkpoints(*resource).into_iter();
             all.filter(|(_, key)| wanted.as_ref().is_none_or(|wanted| wanted == key))
-                .map(|(number, _)| format!("MSCS\\{guid}\\{number:08}.CPT"))
+                .map(|(number, _)| database.checkpoint_file(*resource, number))
                 .collect()
         }
         ClusterFile::Clusdb(_) | ClusterFile::OnDisk { .. } => Vec::new(),

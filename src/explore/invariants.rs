@@ -76,6 +76,9 @@ pub(super) struct Invariants {
     /// Bus resets since a node has begun to challenge. Its own is one; another one may have broken the
     /// reservation of a holder that lives, and cannot know it yet.
     resets: BTreeMap<NodeId, u32>,
+    /// Until when a holder may not know that a bus reset has broken its reservation: it learns that when it
+    /// next would renew. Whoever takes the disk without a challenge, because it was named to, gets it.
+    unaware_until: SimTime,
     /// Nodes that have formed or joined since their service was started.
     in_cluster: NodeSet,
     oracles: Oracles,
@@ -108,7 +111,10 @@ impl Invariants {
                 self.breach(at, "one-writer", arbitration(profile), format!("{violation:?}"));
             }
             What::ClusterDown(why) => self.down(at, node, why),
-            What::BusReset { .. } => self.resets.values_mut().for_each(|resets| *resets += 1),
+            What::BusReset { .. } => {
+                self.unaware_until = at + profile.reservation_renewal;
+                self.resets.values_mut().for_each(|resets| *resets += 1);
+            }
             What::Logged { id, .. } => self.oracles.logged(at, node, id, profile),
             What::Key { key, event, digest } => {
                 let what = (key, event, digest);
@@ -233,10 +239,16 @@ impl Invariants {
             Observation::ArbitrationBegan { challenge: true } => {
                 self.resets.insert(node, 0);
             }
+            Observation::ArbitrationEnded { won: false } => {
+                self.resets.remove(&node);
+            }
             Observation::DiskHeld { disk, held } if plan.config.quorum_disk() == Some(disk) => {
                 self.holders.remove(node);
                 if held {
-                    let disturbed = self.resets.remove(&node).is_some_and(|resets| resets > 1);
+                    let disturbed = match self.resets.remove(&node) {
+                        Some(resets) => resets > 1,
+                        None => at < self.unaware_until,
+                    };
                     // A node of NT 4.0 that starts does not wait for a defender (Q248663); an isolated
                     // owner of 2003 leaves the quorum to others on purpose (KB 286342).
                     let boots =

@@ -254,6 +254,31 @@ fn a_bus_reset_in_the_middle_of_a_challenge_may_cost_a_live_holder_the_quorum() 
 }
 
 #[test]
+fn who_is_named_holder_gets_the_disk_before_the_last_one_has_noticed_a_bus_reset() {
+    let wait = ClusterProfile::w2k(4).reservation_renewal;
+    for (reset, waits, broken) in [
+        (true, SimDuration::ZERO, vec![]),
+        (true, wait, vec!["one-holder"]),
+        (false, SimDuration::ZERO, vec!["one-holder"]),
+    ] {
+        let disk = DiskId(0);
+        let mut story = Story::w2k();
+        story.seen(A, Observation::DiskHeld { disk, held: true });
+        // A challenge that was lost says nothing of the next time.
+        story.seen(B, Observation::ArbitrationBegan { challenge: true });
+        (0..2).for_each(|_| story.tell(B, What::BusReset { dropped: 1 }));
+        story.seen(B, Observation::ArbitrationEnded { won: false });
+        story.at += wait;
+        if reset {
+            story.tell(A, What::BusReset { dropped: 1 });
+        }
+        story.at += waits;
+        story.seen(B, Observation::DiskHeld { disk, held: true });
+        assert_eq!(story.broken(), broken);
+    }
+}
+
+#[test]
 fn updates_that_differ_come_late_or_are_left_out_break_their_order() {
     let mut story = Story::w2k();
     story.update(&[A, B, NodeId(3)], 1, 10);
@@ -336,6 +361,23 @@ fn a_planned_move_brings_what_was_saved_last() {
         story.saved(A, 11);
         story.restored(B, Some(found));
         assert_eq!(story.broken(), broken);
+    }
+}
+
+/// Oracle 1: the end of an earlier write comes after the key was given up, and the node dies while it
+/// writes the last one.
+#[test]
+fn who_dies_while_it_gives_up_leaves_its_last_save_or_the_one_before() {
+    for (found, broken) in [(10, vec![]), (11, vec![]), (12, vec!["saved-is-restored"])] {
+        let mut story = Story::w2k();
+        story.saving(NodeId(3), 12);
+        story.saving(A, 10);
+        story.watched(A, false);
+        story.saved(A, 10);
+        story.saving(A, 11);
+        story.tell(A, What::ClusterDown(None));
+        story.restored(B, Some(found));
+        assert_eq!(story.broken(), broken, "{found}");
     }
 }
 

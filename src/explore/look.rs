@@ -101,7 +101,7 @@ impl Look for Outside<'_> {
             resource,
             number,
             key: key_number(&key),
-            file: format!("MSCS\\{}\\{number:08}.CPT", database.resource_guid(resource)),
+            file: database.checkpoint_file(resource, number),
             digest: digest(&key),
         })
         .collect()

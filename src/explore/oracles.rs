@@ -29,8 +29,9 @@ struct File {
     open: BTreeMap<NodeId, Vec<u64>>,
     /// Its key is not watched any more.
     closed: bool,
-    /// What was written after that: whoever takes the resource next has to find it.
-    given_up: Option<u64>,
+    /// What a node wrote after that: whoever takes the resource next has to find it, or what the same node
+    /// had begun to write when it died.
+    given_up: Option<(NodeId, u64)>,
 }
 
 /// What has to be put right before the code of a resource starts.
@@ -185,7 +186,7 @@ impl Oracles {
                 self.put_off(node, at + profile.checkpoint_save_delay + LATE);
                 let file = self.files.entry((resource, number)).or_default();
                 file.completed = Some(digest);
-                file.given_up = file.closed.then_some(digest);
+                file.given_up = file.closed.then_some((node, digest));
                 if let Some(open) = file.open.get_mut(&node) {
                     let upto = open.iter().position(|of| *of == digest).map_or(0, |at| at + 1);
                     open.drain(..upto);
@@ -222,8 +223,11 @@ impl Oracles {
         let mut breach = |name, quirk, detail| out.push(Breach { at, name, quirk, detail });
         let file = self.files.entry((resource, number)).or_default();
         let open = file.open.values().flatten().any(|of| *of == digest);
-        let given_up = file.given_up.take();
-        if given_up.is_some_and(|saved| saved != digest) {
+        let given_up = file.given_up.take().is_some_and(|(by, saved)| {
+            let begun = file.open.get(&by).is_some_and(|open| open.contains(&digest));
+            saved != digest && !begun
+        });
+        if given_up {
             let detail = format!("node {} restored another state than was saved", node.0);
             breach("saved-is-restored", torn(profile), detail);
         } else if file.completed.is_some_and(|saved| saved != digest) && !open {

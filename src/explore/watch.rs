@@ -676,8 +676,7 @@ impl Watch {
         let (mut series, mut histograms) = (Vec::new(), Vec::new());
         self.lookups.charts(&mut series, &mut histograms);
         let name_of = |owner: Ipv4Addr| {
-            let mut servers = self.plan.wins_servers();
-            let server = servers.find(|server| self.plan.server_address(*server) == owner);
+            let server = self.plan.server_at(owner);
             server.map_or_else(|| owner.to_string(), |server| self.plan.server_name(server))
         };
         self.convergence.charts(end, &name_of, &mut series, &mut histograms);

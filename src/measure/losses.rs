@@ -57,15 +57,9 @@ impl Losses {
                 client.failing.get_or_insert(lookup.started);
             }
             Answer::Right | Answer::Stale | Answer::Wrong => {
-                let Some(client) = self.clients.get_mut(&lookup.client) else {
-                    if slow {
-                        self.clients.insert(lookup.client, Client::default());
-                        self.count(lookup.client, lookup.started, lookup.ended);
-                    }
-                    return;
-                };
-                let since = client.failing.take().or(slow.then_some(lookup.started));
-                if let Some(since) = since {
+                let client = self.clients.get_mut(&lookup.client);
+                let failing = client.and_then(|client| client.failing.take());
+                if let Some(since) = failing.or(slow.then_some(lookup.started)) {
                     self.count(lookup.client, since, lookup.ended);
                 }
             }
@@ -81,7 +75,7 @@ impl Losses {
     }
 
     fn count(&mut self, client: u32, since: SimTime, until: SimTime) {
-        let Some(client) = self.clients.get_mut(&client) else { return };
+        let client = self.clients.entry(client).or_default();
         self.unresolved += until.since(since.max(client.counted));
         client.counted = client.counted.max(until);
     }

@@ -83,11 +83,16 @@ impl ClusterPlan {
     /// What its WINS server is called: by the network name it depends on, else as the resource.
     pub fn wins_name(&self) -> String {
         let Some(resource) = self.wins_resource() else { return self.name.clone() };
-        let name = self.below(resource).into_iter().find_map(|id| match self.kind(id) {
-            ResourceKind::NetworkName { name } => Some(name.to_lowercase()),
-            _ => None,
-        });
+        let name = self.name_below(resource).map(str::to_lowercase);
         name.unwrap_or_else(|| self.config.resources[usize::from(resource.0)].name.clone())
+    }
+
+    /// The first Network Name that a resource depends on.
+    pub fn name_below(&self, resource: ResourceId) -> Option<&str> {
+        self.below(resource).into_iter().find_map(|id| match self.kind(id) {
+            ResourceKind::NetworkName { name } => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// Its network names: each with its resource and the address that goes with it.
@@ -100,7 +105,8 @@ impl ClusterPlan {
         })
     }
 
-    fn kind(&self, resource: ResourceId) -> &ResourceKind {
+    /// What a resource of the configuration is.
+    pub fn kind(&self, resource: ResourceId) -> &ResourceKind {
         &self.config.resources[usize::from(resource.0)].kind
     }
 }

@@ -475,6 +475,11 @@ impl Plan {
         self.wins_cluster(server).and_then(ClusterPlan::wins_address).unwrap_or(own)
     }
 
+    /// The server that answers at an address.
+    pub fn server_at(&self, address: Ipv4Addr) -> Option<HostRef> {
+        self.wins_servers().find(|&server| self.server_address(server) == address)
+    }
+
     /// What a server is called: as its host, or as the network name of its resource.
     pub fn server_name(&self, server: HostRef) -> String {
         let clustered = self.wins_cluster(server).map(ClusterPlan::wins_name);

@@ -6,10 +6,7 @@ use super::cluster_world::key_number;
 use super::happening::{KeyEvent, What};
 use super::world::World;
 use crate::base::{Outbox, Scheduler};
-use crate::cluster::{
-    ClusterOutput, Database, DbChange, DbData, NodeId, QuorumKind, RegistryAction, ResourceConfig,
-    ResourceKind, Ticket,
-};
+use crate::cluster::{ClusterOutput, Database, DbChange, DbData, NodeId, RegistryAction, Ticket};
 use crate::registry::{
     Caller, Checks, KeyPath, Registry, RegistryError, Restore, STORAGE_LOST_MAX, Value, WatchFilter,
 };
@@ -27,14 +24,8 @@ impl World {
     pub(super) fn first_checkpoints<S: Scheduler>(&mut self, site: usize, sched: &mut S) {
         let cluster = &self.clusters[site];
         let config = cluster.spec.config.clone();
-        let disk = match config.quorum {
-            QuorumKind::Disk(quorum) => match config.resources.get(usize::from(quorum.0)) {
-                Some(ResourceConfig { kind: ResourceKind::PhysicalDisk { disk, .. }, .. }) => *disk,
-                _ => return,
-            },
-            // The quorum is each node's own: there is nothing that all of them have.
-            QuorumKind::Local | QuorumKind::MajorityNodeSet => return,
-        };
+        // Without a disk the quorum is each node's own: there is nothing that all of them have.
+        let Some(disk) = config.quorum_disk() else { return };
         let Some(signature) = cluster.signature(disk) else { return };
         let database = Database::initial(&config);
         for (resource, number, key) in database.all_checkpoints() {
@@ -49,7 +40,7 @@ impl World {
             let (saved, digest) = (registry.save(&key, CALLER), registry.digest(&key));
             // A key that is not there, or closed to the service, could not be added at all.
             let Ok(bytes) = saved else { continue };
-            let path = format!("MSCS\\{}\\{number:08}.CPT", database.resource_guid(resource));
+            let path = database.checkpoint_file(resource, number);
             self.clusters[site].bus.tamper(signature, &path, |_| Some(bytes));
             let what = What::Key { key: key_number(&key), event: KeyEvent::Saved, digest };
             self.tell(host, what, sched);

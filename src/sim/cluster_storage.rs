@@ -174,9 +174,9 @@ impl World {
     ) {
         let Some(part) = &self.hosts[h].cluster else { return };
         let (site, node) = (part.site, part.initiator);
-        let on = |letter: char| path.starts_with(|first: char| first.eq_ignore_ascii_case(&letter));
-        let Some(disk) = part.config.disks.iter().find(|disk| on(disk.letter)) else { return };
-        let (signature, file) = (Signature(disk.signature), path.get(3..).unwrap_or_default());
+        let Some((disk, rest)) = part.config.disk_of_path(path) else { return };
+        let Some(&signature) = part.signatures.get(usize::from(disk.0)) else { return };
+        let file = rest.trim_start_matches('\\');
         let record = [node.0; RECORD];
         let bus = &mut self.clusters[site].bus;
         let _ = bus.write_at(node, signature, file, (0, &record), flush, sched.now());

@@ -76,6 +76,11 @@ impl Database {
         self.resource(key, group?, config)
     }
 
+    /// The file of a registry checkpoint of a resource: its path on the quorum resource.
+    pub fn checkpoint_file(&self, resource: ResourceId, number: u32) -> String {
+        format!("MSCS\\{}\\{number:08}.CPT", self.resource_guid(resource))
+    }
+
     /// The file of the DLL of a resource type, as its key says.
     pub fn dll_of_type(&self, kind: &ResourceKind) -> Option<&str> {
         let key = self.key("ResourceTypes")?.key(super::layout::type_name(kind))?;

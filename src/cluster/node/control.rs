@@ -154,15 +154,10 @@ impl ClusterNode {
     pub(super) fn listed(&self) -> Vec<Listed> {
         let all = self.parts.database.all_checkpoints().into_iter();
         let list = |(resource, number, key)| {
-            let file = self.file_of(resource, number);
+            let file = self.parts.database.checkpoint_file(resource, number);
             Listed { resource, number, key, file }
         };
         all.map(list).collect()
-    }
-
-    fn file_of(&self, resource: ResourceId, number: u32) -> String {
-        let guid = self.parts.database.resource_guid(resource);
-        format!("MSCS\\{guid}\\{number:08}.CPT")
     }
 
     fn add_checkpoint(
@@ -181,7 +176,7 @@ impl ClusterNode {
                     Ok(added) => added,
                     Err(error) => return refuse(request, error.0, out),
                 };
-                let file = self.file_of(resource, number);
+                let file = self.parts.database.checkpoint_file(resource, number);
                 let listed = Listed { resource, number, key: key.clone(), file };
                 let online = self.parts.failover.state(resource) == Some(ResourceState::Online);
                 let step = step!(self, now, out);

@@ -33,8 +33,7 @@ impl ClusterNode {
         now: Now,
         out: &mut Outbox<ClusterOutput>,
     ) {
-        let QuorumKind::Disk(resource) = self.config.quorum else { return };
-        let its_group = self.config.resources.get(resource.0 as usize).map(|r| r.group);
+        let its_group = self.config.quorum_resource().map(|resource| resource.group);
         // One that died meanwhile never gets it: the regroup has named who holds the quorum until somebody
         // claims the group.
         if its_group != Some(group) || !self.parts.membership.members().contains(to) {
@@ -59,11 +58,10 @@ impl ClusterNode {
         out: &mut Outbox<ClusterOutput>,
     ) {
         let QuorumKind::Disk(resource) = self.config.quorum else { return };
-        let Some(group) = self.config.resources.get(resource.0 as usize).map(|r| r.group) else {
-            return;
-        };
         let owner = self.parts.failover.owner_of_resource(resource);
-        if let Some(owner) = owner.filter(|owner| Some(*owner) != holder) {
+        if let Some(owner) = owner.filter(|owner| Some(*owner) != holder)
+            && let Some(group) = self.config.quorum_resource().map(|resource| resource.group)
+        {
             self.group_moved(group, owner, now, out);
         }
     }
@@ -111,9 +109,8 @@ impl ClusterNode {
     }
 
     /// Changes go into the log once this node, if it is the one that holds the quorum, has opened it: a
-    /// change that is applied before it is logged could be lost. One that has given
-    /// the disk back, and has not yet brought the news to the others, refuses them: its successor is to be
-    /// named by the next update.
+    /// change that is applied before it is logged could be lost. One that has given the disk back, and has
+    /// not yet brought the news to the others, refuses them: its successor is to be named by the next update.
     pub(super) fn write_held_logs(&mut self, now: Now, out: &mut Outbox<ClusterOutput>) {
         let mounted = self.quorum_disk().is_none_or(|disk| self.parts.disks.is_mounted(disk));
         let is_owner = self.parts.quorum.owner() == Some(self.me);

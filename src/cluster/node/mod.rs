@@ -14,8 +14,9 @@ mod control;
 mod custody;
 mod snapshot;
 
+use super::ClusterEvent;
 use super::checkpoint::Checkpoints;
-use super::config::{ClusterConfig, QuorumKind};
+use super::config::ClusterConfig;
 use super::database::{Database, is_about_setup};
 use super::disks::DiskDriver;
 use super::failover::Failover;
@@ -29,7 +30,6 @@ use super::membership::Membership;
 use super::quorum::Quorum;
 use super::step::{Asker, Notice, Step};
 use super::update::{DbChange, Update};
-use super::{ClusterEvent, ResourceKind};
 use crate::base::{Machine, Now, Outbox, SimTime};
 use crate::wire::cluster::RpcKind;
 use snapshot::Snapshot;
@@ -203,11 +203,7 @@ impl ClusterNode {
     }
 
     fn quorum_disk(&self) -> Option<DiskId> {
-        let QuorumKind::Disk(resource) = self.config.quorum else { return None };
-        match self.config.resources.get(resource.0 as usize)?.kind {
-            ResourceKind::PhysicalDisk { disk, .. } => Some(disk),
-            _ => None,
-        }
+        self.config.quorum_disk()
     }
 }
 

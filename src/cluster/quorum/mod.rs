@@ -27,7 +27,7 @@ mod votes;
 use super::ClusterEvent;
 use super::config::{NetworkRole, QuorumKind};
 use super::database::Database;
-use super::disks::{DiskDriver, quorum_disk};
+use super::disks::{DiskDriver, quorum_mount};
 use super::ids::{DiskId, NetworkId, NodeId, NodeSet};
 use super::io::{FileResult, HaltReason, Place, ScsiResult, StartSwitches, Ticket};
 use super::step::{Notice, QuorumFileOperation, Step};
@@ -85,7 +85,7 @@ impl Quorum {
     pub fn arbitrate(&mut self, members: NodeSet, disks: &mut DiskDriver, step: &mut Step<'_>) {
         let disk = match step.config.quorum {
             _ if self.switches.fix_quorum => None,
-            QuorumKind::Disk(_) => quorum_disk(step.config).map(|(disk, ..)| disk),
+            QuorumKind::Disk(_) => step.config.quorum_disk(),
             QuorumKind::Local | QuorumKind::MajorityNodeSet => None,
         };
         let Some(disk) = disk else {
@@ -166,7 +166,7 @@ impl Quorum {
         self.owner = Some(step.me);
         self.journal.wanted = self.wants_logging(database, step);
         self.opening = Some(Opening::new(true));
-        match quorum_disk(step.config) {
+        match quorum_mount(step.config) {
             Some((disk, skip, conditional)) => disks.take(disk, skip, conditional, step),
             None => {
                 self.open_volume(step);
@@ -213,7 +213,7 @@ impl Quorum {
 
     /// A disk has gone online on this node; if it is the quorum, its log is opened.
     pub fn disk_online(&mut self, disk: DiskId, database: &Database, step: &mut Step<'_>) {
-        if quorum_disk(step.config).is_none_or(|(quorum, ..)| quorum != disk)
+        if step.config.quorum_disk() != Some(disk)
             || self.switches.fix_quorum
             || self.volume.is_open()
         {
@@ -227,7 +227,7 @@ impl Quorum {
 
     /// A disk could not be brought online on this node.
     pub fn disk_failed(&mut self, disk: DiskId, step: &mut Step<'_>) {
-        let is_quorum = quorum_disk(step.config).is_some_and(|(quorum, ..)| quorum == disk);
+        let is_quorum = step.config.quorum_disk() == Some(disk);
         if is_quorum && let Some(opening) = self.opening.take() {
             if opening.forms {
                 step.notice(Notice::CannotForm { error: ONLINE_FAILED });
@@ -246,7 +246,7 @@ impl Quorum {
         database: &Database,
         step: &mut Step<'_>,
     ) -> bool {
-        let is_quorum = quorum_disk(step.config).is_some_and(|(quorum, ..)| quorum == disk);
+        let is_quorum = step.config.quorum_disk() == Some(disk);
         if !is_quorum || !self.volume.is_open() {
             return true;
         }
@@ -361,7 +361,7 @@ impl Quorum {
         disks: &mut DiskDriver,
         step: &mut Step<'_>,
     ) {
-        if let Some((disk, skip, conditional)) = quorum_disk(step.config) {
+        if let Some((disk, skip, conditional)) = quorum_mount(step.config) {
             let was_running = self.arbitration.is_running();
             self.arbitration.scsi(ticket, result, disk, disks, step);
             self.arbitrated(was_running, (disk, skip, conditional), disks, step);
@@ -429,7 +429,7 @@ impl Quorum {
         disks: &mut DiskDriver,
         step: &mut Step<'_>,
     ) {
-        if let Some((disk, skip, conditional)) = quorum_disk(step.config) {
+        if let Some((disk, skip, conditional)) = quorum_mount(step.config) {
             let was_running = self.arbitration.is_running();
             self.arbitration.on_deadline(disk, disks, step);
             self.arbitrated(was_running, (disk, skip, conditional), disks, step);

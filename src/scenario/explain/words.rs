@@ -83,12 +83,8 @@ impl Words<'_> {
     /// The host that has an address, or the address.
     pub(super) fn named(&self, address: Ipv4Addr) -> String {
         let host = self.plan.hosts.iter().find(|host| host.address == address);
-        let clustered = || {
-            let mut servers = self.plan.wins_servers();
-            servers.find(|server| self.plan.server_address(*server) == address)
-        };
         let name = host.map(|host| host.name.clone());
-        name.or_else(|| clustered().map(|server| self.server(server)))
+        name.or_else(|| self.plan.server_at(address).map(|server| self.server(server)))
             .unwrap_or_else(|| address.to_string())
     }
 

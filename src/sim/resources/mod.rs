@@ -29,7 +29,7 @@ use super::waiting::{ResourceStep, Waiting};
 use super::world::World;
 use crate::base::{Scheduler, SimDuration, SimTime};
 use crate::cluster::{
-    DiskConfig, FailureCause, ResourceCall, ResourceConfig, ResourceEvent, ResourceId, ResourceKind,
+    FailureCause, ResourceCall, ResourceConfig, ResourceEvent, ResourceId, ResourceKind,
 };
 use crate::registry::KeyPath;
 use crate::registry::services::dhcp as dhcp_keys;
@@ -191,11 +191,9 @@ impl World {
         sched: &S,
     ) -> Option<Option<DiskLease>> {
         let part = self.hosts[h].cluster.as_ref()?;
-        let (letter, _) = path.split_once(':')?;
-        let has_letter = |disk: &DiskConfig| letter.eq_ignore_ascii_case(&disk.letter.to_string());
-        let disk = part.config.disks.iter().position(has_letter)?;
+        let (disk, _) = part.config.disk_of_path(path)?;
         let (site, node) = (part.site, part.initiator);
-        let signature = *part.signatures.get(disk)?;
+        let signature = *part.signatures.get(usize::from(disk.0))?;
         Some(self.clusters[site].bus.lease(node, signature, sched.now()).ok())
     }
 

@@ -6,7 +6,7 @@ use super::super::service::Seat;
 use super::super::world::World;
 use super::{Failure, Phase};
 use crate::base::Scheduler;
-use crate::cluster::{DiskId, ResourceEvent, ResourceId, ResourceKind};
+use crate::cluster::{ResourceEvent, ResourceId, ResourceKind};
 use crate::net::InterfaceId;
 use std::net::Ipv4Addr;
 
@@ -70,19 +70,13 @@ impl World {
     /// What a WINS resource has to run on now.
     fn seat<S: Scheduler>(&mut self, h: usize, resource: ResourceId, sched: &S) -> Option<Seat> {
         let part = self.hosts[h].cluster.as_ref()?;
-        let config = &part.config;
         let own = part.dlls.get(usize::from(resource.0))?;
         let ResourceKind::Wins { database_path, .. } = &own.config.kind else { return None };
-        let (letter, path) = database_path.split_once(':')?;
+        let (disk, path) = part.config.disk_of_path(database_path)?;
         let mut file = path.trim_start_matches('\\').to_owned();
         if file.is_empty() || file.ends_with('\\') {
             file += FILE;
         }
-        let has_letter = |disk: &crate::cluster::DiskConfig| {
-            letter.chars().eq(std::iter::once(disk.letter))
-                || letter.eq_ignore_ascii_case(&disk.letter.to_string())
-        };
-        let disk = DiskId(config.disks.iter().position(has_letter)? as u16);
         let below = self.below(h, resource);
         let part = self.hosts[h].cluster.as_ref()?;
         let mut attached = part.attached().filter(|(r, _, _)| below.contains(r));

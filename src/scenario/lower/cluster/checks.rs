@@ -205,13 +205,8 @@ impl Build<'_> {
             }
             ResourceKind::Wins { .. } => self.check_database(draft, id, addresses(false)),
             ResourceKind::Dhcp { .. } => {
-                let below = below(draft, id);
-                let is_address =
-                    |r: &&ResourceConfig| matches!(r.kind, ResourceKind::IpAddress { .. });
-                self.check_database(draft, id, below.iter().any(is_address));
-                let is_name =
-                    |r: &&ResourceConfig| matches!(r.kind, ResourceKind::NetworkName { .. });
-                if !below.iter().any(is_name) {
+                self.check_database(draft, id, draft.plan.address_below(id).is_some());
+                if draft.plan.name_below(id).is_none() {
                     self.missing_below("DHCP", &resource.name, "Network Name", span);
                 }
             }
@@ -420,31 +415,15 @@ fn owners(draft: &Draft<'_>, resource: &ResourceConfig) -> NodeSet {
     }
 }
 
-/// A resource and all it depends on, directly or not.
-fn below<'a>(draft: &'a Draft<'_>, id: ResourceId) -> Vec<&'a ResourceConfig> {
-    let resources = &draft.plan.config.resources;
-    let mut seen = vec![false; resources.len()];
-    let mut open = vec![id];
-    let mut below = Vec::new();
-    while let Some(id) = open.pop() {
-        let place = usize::from(id.0);
-        if !std::mem::replace(&mut seen[place], true) {
-            below.push(&resources[place]);
-            open.extend(&resources[place].depends_on);
-        }
-    }
-    below
-}
-
 /// The letters of the disks a resource depends on, directly or not.
 fn disk_letters(draft: &Draft<'_>, id: ResourceId) -> Vec<char> {
-    let letter = |resource: &ResourceConfig| match resource.kind {
+    let letter = |id: ResourceId| match draft.plan.kind(id) {
         ResourceKind::PhysicalDisk { disk, .. } => {
             Some(draft.plan.config.disks[usize::from(disk.0)].letter)
         }
         _ => None,
     };
-    let mut letters: Vec<char> = below(draft, id).into_iter().filter_map(letter).collect();
+    let mut letters: Vec<char> = draft.plan.below(id).into_iter().filter_map(letter).collect();
     letters.sort_unstable();
     letters
 }
