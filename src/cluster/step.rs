@@ -65,7 +65,7 @@ pub(super) enum Notice {
     /// A renewal was refused: the disk is not this node's any more.
     ReservationLost { disk: DiskId },
     /// The forming node has the newest database: the quorum log was replayed onto it.
-    DatabaseReady { sequence: u64, hive: Vec<u8> },
+    DatabaseReady { epoch: u64, sequence: u64, hive: Vec<u8> },
     /// The forming node cannot have it.
     CannotForm { error: u32 },
     /// The change of the database with this number is in the quorum log, or needs not be; or could not be

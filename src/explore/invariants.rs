@@ -7,7 +7,7 @@
 //! | `one-holder` | the quorum disk is never held by two nodes that are up |
 //! | `one-writer` | nobody writes on a disk that another node has mounted since |
 //! | `update-order` | a global update of one number is the same on every node, and none is left out |
-//! | `nothing-committed-lost` | a node that forms has every change that was confirmed while a node was down |
+//! | `nothing-committed-lost` | a node that forms has every change that was confirmed while a node was down, and who goes on gives no number of one to another |
 //! | `saved-is-restored` | a key that was given up in order comes back as it was saved last |
 //! | `restored-was-saved` | a restored key is as it was saved once, never a mixture |
 //! | `newest-is-restored` | the file it comes from is the one that was written last, or was being written |
@@ -289,6 +289,14 @@ impl Invariants {
         };
         let is_new = !self.last_applied.iter().any(has);
         if is_new {
+            if self.committed.get(&sequence).is_some_and(|other| *other != digest)
+                && look.is_up(node, at)
+            {
+                let detail = format!("node {} goes on without the confirmed {sequence}", node.0);
+                let unlogged = plan.switches.no_quorum_logging.then_some("Q258078");
+                let quirk = unlogged.or(arbitration(&plan.config.profile));
+                self.breach(at, "nothing-committed-lost", quirk, detail);
+            }
             self.updates.insert(sequence, digest);
             self.logged.insert(sequence, members.len() < plan.config.nodes.len());
         }

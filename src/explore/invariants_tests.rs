@@ -304,6 +304,26 @@ fn a_number_that_only_the_dead_have_used_is_given_out_again() {
     assert_eq!(story.broken(), [""; 0]);
 }
 
+#[test]
+fn a_number_that_was_confirmed_is_not_given_to_another_change() {
+    for (confirmed, broken) in [(true, vec!["nothing-committed-lost"]), (false, vec![])] {
+        let mut story = Story::w2k();
+        story.members(B, [B, NodeId(3)]);
+        for node in [B, NodeId(3)] {
+            story.seen(node, Observation::Applied { sequence: 1, digest: 10 });
+        }
+        if confirmed {
+            story.seen(B, Observation::Committed { sequence: 1, digest: 10 });
+        }
+        for node in [B, NodeId(3)] {
+            story.tell(node, What::ClusterDown(None));
+        }
+        story.members(A, [A]);
+        story.seen(A, Observation::Applied { sequence: 1, digest: 11 });
+        assert_eq!(story.broken(), broken);
+    }
+}
+
 /// Node 3 is down: updates 1 to 3 are logged. Then all lose power, and node 2 forms.
 fn form(profile: ClusterProfile, has: u64, replayed: &[(u64, u64)]) -> Story {
     let mut story = Story::new(profile);

@@ -108,18 +108,23 @@ impl Membership {
         self.members
     }
 
+    /// The epoch of the regroup that ended last, or of the beginning of the cluster.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Whether a regroup runs.
     pub fn is_in_regroup(&self) -> bool {
         self.regroup.is_some()
     }
 
     /// This node has formed a cluster: it is its only member, and holds the quorum.
-    pub fn formed(&mut self, step: &mut Step<'_>) {
+    pub fn formed(&mut self, epoch: u64, step: &mut Step<'_>) {
         self.begin(step);
         self.mode = Mode::Member;
         self.members = NodeSet::only(step.me);
         self.noticed = self.members;
-        self.epoch += 1;
+        self.epoch = epoch.max(self.epoch + 1);
         self.quorum_owner = Some(step.me);
         step.observe(Observation::Members(self.members));
     }

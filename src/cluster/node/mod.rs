@@ -455,7 +455,7 @@ impl ClusterNode {
             }
             Notice::MembersChanged { members, left, quorum_owner, epoch } => {
                 parts.updates.members_changed(members, epoch, step!(self, now, out));
-                self.members_changed(members, left, quorum_owner, now, out);
+                self.members_changed((members, epoch), left, quorum_owner, now, out);
             }
             Notice::ShutdownAnnounced { node } => parts.quorum.announced_shutdown(node),
             Notice::NoSponsor => self.form(now, out),
@@ -490,7 +490,9 @@ impl ClusterNode {
                 true => self.halt(HaltReason::LostQuorum, now, out),
                 false => self.parts.failover.disk_lost(disk, step!(self, now, out)),
             },
-            Notice::DatabaseReady { sequence, hive } => self.formed(sequence, &hive, now, out),
+            Notice::DatabaseReady { epoch, sequence, hive } => {
+                self.formed(epoch, sequence, &hive, now, out);
+            }
             Notice::CannotForm { error } => {
                 out.push(ClusterOutput::Log(ClusterEvent::Fatal { error }));
                 self.halt(HaltReason::CannotStart, now, out);
@@ -578,7 +580,7 @@ impl ClusterNode {
             let hive = self.parts.database.save();
             let sequence = self.parts.database.sequence;
             self.phase = Phase::Forming;
-            return self.formed(sequence, &hive, now, out);
+            return self.formed(0, sequence, &hive, now, out);
         }
         self.phase = Phase::Arbitrating;
         let disks = &mut self.parts.disks;
@@ -608,7 +610,14 @@ impl ClusterNode {
     }
 
     /// This node has the quorum and the newest database: it is the cluster.
-    fn formed(&mut self, sequence: u64, hive: &[u8], now: Now, out: &mut Outbox<ClusterOutput>) {
+    fn formed(
+        &mut self,
+        epoch: u64,
+        sequence: u64,
+        hive: &[u8],
+        now: Now,
+        out: &mut Outbox<ClusterOutput>,
+    ) {
         if self.phase != Phase::Forming {
             return;
         }
@@ -621,12 +630,12 @@ impl ClusterNode {
         self.load_hive(now, out);
         let me = Some(self.me);
         let parts = &mut self.parts;
-        parts.membership.formed(step!(self, now, out));
+        parts.membership.formed(epoch, step!(self, now, out));
         parts.updates.formed(sequence, step!(self, now, out));
         self.set_quorum_owner(me, now, out);
         let parts = &mut self.parts;
-        let members = parts.membership.members();
-        parts.quorum.members_changed(members, &parts.database, step!(self, now, out));
+        let all = (parts.membership.members(), parts.membership.epoch());
+        parts.quorum.members_changed(all, &parts.database, step!(self, now, out));
         out.push(ClusterOutput::Observe(Observation::Formed));
         self.reload(now, out);
         self.parts.failover.formed(step!(self, now, out));
@@ -664,13 +673,14 @@ impl ClusterNode {
     fn node_up(&mut self, node: NodeId, now: Now, out: &mut Outbox<ClusterOutput>) {
         self.parts.membership.admit(node, step!(self, now, out));
         let members = self.parts.membership.members();
+        let all = (members, self.parts.membership.epoch());
         if !members.contains(node) {
             // A regroup has ended this join meanwhile.
             return;
         }
         if node != self.me {
             let parts = &mut self.parts;
-            parts.quorum.members_changed(members, &parts.database, step!(self, now, out));
+            parts.quorum.members_changed(all, &parts.database, step!(self, now, out));
             return parts.failover.node_up(node, step!(self, now, out));
         }
         let Some(snapshot) = self.snapshot.take() else { return };
@@ -678,14 +688,14 @@ impl ClusterNode {
         out.push(ClusterOutput::Observe(Observation::Joined));
         self.set_quorum_owner(snapshot.quorum_owner, now, out);
         let parts = &mut self.parts;
-        parts.quorum.members_changed(members, &parts.database, step!(self, now, out));
+        parts.quorum.members_changed(all, &parts.database, step!(self, now, out));
         self.reload(now, out);
         self.parts.failover.joined(&snapshot.failover, step!(self, now, out));
     }
 
     fn members_changed(
         &mut self,
-        members: NodeSet,
+        (members, epoch): (NodeSet, u64),
         left: NodeSet,
         quorum_owner: Option<NodeId>,
         now: Now,
@@ -693,7 +703,8 @@ impl ClusterNode {
     ) {
         self.set_quorum_owner(quorum_owner, now, out);
         let parts = &mut self.parts;
-        parts.quorum.members_changed(members, &parts.database, step!(self, now, out));
+        let all = (members, epoch);
+        parts.quorum.members_changed(all, &parts.database, step!(self, now, out));
         parts.failover.members_changed(members, left, quorum_owner, step!(self, now, out));
         self.quorum_follows_its_group(quorum_owner, now, out);
     }

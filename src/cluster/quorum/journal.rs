@@ -65,6 +65,8 @@ pub(super) struct Journal {
     is_closing: bool,
     /// Why the last change was not logged.
     pub error: u32,
+    /// The epoch of the membership this node is in.
+    pub epoch: u64,
     /// The registry does not answer (to be injected: Q238173).
     pub registry_fails: bool,
 }
@@ -229,6 +231,7 @@ impl Journal {
             wanted: self.wanted,
             recent: std::mem::take(&mut self.recent),
             error: self.error,
+            epoch: self.epoch,
             max: self.max,
             registry_fails: self.registry_fails,
             ..Journal::default()
@@ -323,11 +326,16 @@ impl Journal {
             self.save(Why::LogFull, Some((sequence, body)), volume, database, step);
         } else {
             let mut bytes = Vec::new();
-            log::put_change(sequence, self.count + 1, &body, &mut bytes);
+            self.put_change(sequence, self.count + 1, &body, &mut bytes);
             let record = Appended::Change { sequence, body };
             self.doing = Some(Doing::Append { record, length: bytes.len() });
             self.begin(LOG, &Work::Append(bytes), volume, step);
         }
+    }
+
+    fn put_change(&self, sequence: u64, number: u64, body: &[u8], out: &mut Vec<u8>) {
+        let record = Record::Change { number, body: body.to_vec() };
+        log::put(self.epoch, sequence, &record, out);
     }
 
     fn append(
@@ -339,7 +347,7 @@ impl Journal {
         step: &mut Step<'_>,
     ) {
         let mut bytes = Vec::new();
-        log::put(sequence, record, &mut bytes);
+        log::put(self.epoch, sequence, record, &mut bytes);
         self.doing = Some(Doing::Append { record: appended, length: bytes.len() });
         self.begin(LOG, &Work::Append(bytes), volume, step);
     }
@@ -472,19 +480,20 @@ impl Journal {
         let profile = &step.config.profile;
         let max = self.max(step);
         let mut bytes = log::header();
-        log::put(saving.sequence, &Record::Checkpoint(saving.checkpoint), &mut bytes);
+        let first = Record::Checkpoint(saving.checkpoint);
+        log::put(self.epoch, saving.sequence, &first, &mut bytes);
         // A change that is being made just now was logged, and is not in the checkpoint.
         self.count = 0;
         for (sequence, body) in self.recent.iter().filter(|(s, _)| *s > saving.sequence) {
             self.count += 1;
-            log::put_change(*sequence, self.count, body, &mut bytes);
+            self.put_change(*sequence, self.count, body, &mut bytes);
         }
         if let Some((sequence, body)) = &saving.then {
             let drops = saving.why == Why::LogFull && profile.full_log_drops_change;
             if bytes.len() + log::CHANGE_HEADER + body.len() > max {
                 self.refuse(saving.then.take(), LOG_EXCEEDS_MAX, step);
             } else if !drops {
-                log::put_change(*sequence, self.count + 1, body, &mut bytes);
+                self.put_change(*sequence, self.count + 1, body, &mut bytes);
             }
         }
         let length = bytes.len();

@@ -7,8 +7,11 @@
 //!
 //! ```text
 //! file    = "WSQL" version:u32 record*
-//! record  = mark:u16 kind:u8 length:u32 sequence:u64 crc32:u32 body[length]     (little endian)
+//! record  = mark:u16 kind:u8 length:u32 epoch:u64 sequence:u64 crc32:u32 body[length]     (little endian)
 //! ```
+//!
+//! The epoch is that of the membership in which the record was written: one that has missed a regroup sees
+//! by it that others went on without it.
 //!
 //! The layout is our own: that of the product was never published. Q217147 tells what is in it; US6449734
 //! that two records can have one number, and that the later counts.
@@ -20,7 +23,7 @@ use thiserror::Error;
 pub(super) const HEADER: usize = 8;
 
 /// Bytes of a record before its body.
-const RECORD_HEADER: usize = 19;
+const RECORD_HEADER: usize = 27;
 
 /// Bytes of a record of a change before the change.
 pub(super) const CHANGE_HEADER: usize = RECORD_HEADER + 8;
@@ -29,7 +32,7 @@ pub(super) const CHANGE_HEADER: usize = RECORD_HEADER + 8;
 const SECTOR: usize = 512;
 
 const MAGIC: [u8; 4] = *b"WSQL";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MARK: u16 = 0xA55C;
 
 /// What a record tells.
@@ -54,6 +57,17 @@ pub(super) enum Record {
     New,
 }
 
+/// A record with when it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Entry {
+    /// The epoch of the membership of the node that wrote it.
+    pub epoch: u64,
+    /// The number of the global update it belongs to, or comes after.
+    pub sequence: u64,
+    /// What it tells.
+    pub record: Record,
+}
+
 /// The record of a checkpoint.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) struct Checkpoint {
@@ -68,8 +82,8 @@ pub(super) struct Checkpoint {
 /// A log that was read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Log {
-    /// Its records with their numbers.
-    pub records: Vec<(u64, Record)>,
+    /// Its records.
+    pub records: Vec<Entry>,
     /// Bytes up to the end of the last good record.
     pub length: usize,
     /// Whether a spoilt record was cut off at the end.
@@ -100,6 +114,8 @@ pub(super) struct Replay {
     pub logging: bool,
     /// The number up to which the log is known to tell everything.
     pub tail: u64,
+    /// The epoch of the record that tells it.
+    pub epoch: u64,
 }
 
 /// The beginning of a log.
@@ -110,17 +126,13 @@ pub(super) fn header() -> Vec<u8> {
     out
 }
 
-/// Adds the record of a change.
-pub(super) fn put_change(sequence: u64, number: u64, body: &[u8], out: &mut Vec<u8>) {
-    put(sequence, &Record::Change { number, body: body.to_vec() }, out);
-}
-
 /// Adds a record.
-pub(super) fn put(sequence: u64, record: &Record, out: &mut Vec<u8>) {
+pub(super) fn put(epoch: u64, sequence: u64, record: &Record, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&MARK.to_le_bytes());
     out.push(kind(record));
     out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&epoch.to_le_bytes());
     out.extend_from_slice(&sequence.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     match record {
@@ -139,7 +151,7 @@ pub(super) fn put(sequence: u64, record: &Record, out: &mut Vec<u8>) {
     let length = (out.len() - start - RECORD_HEADER) as u32;
     out[start + 3..start + 7].copy_from_slice(&length.to_le_bytes());
     let sum = checksum(&out[start..]);
-    out[start + 15..start + 19].copy_from_slice(&sum.to_le_bytes());
+    out[start + 23..start + 27].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// Reads a log.
@@ -155,7 +167,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Log, LogError> {
     }
     let mut log = Log { length: HEADER, ..Log::default() };
     while log.length < bytes.len() {
-        let Some((sequence, record, length)) = read_record(&bytes[log.length..]) else {
+        let Some((entry, length)) = read_record(&bytes[log.length..]) else {
             let behind = log.length + 1..bytes.len();
             let more = behind.into_iter().any(|at| read_record(&bytes[at..]).is_some());
             if more || !is_torn(bytes, log.length) {
@@ -164,7 +176,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Log, LogError> {
             log.torn = true;
             break;
         };
-        log.records.push((sequence, record));
+        log.records.push(entry);
         log.length += length;
     }
     // A log is made with its first record.
@@ -190,26 +202,26 @@ fn is_torn(bytes: &[u8], start: usize) -> bool {
 /// earlier is kept.
 pub(super) fn replay(log: Log, keeps_earlier: bool) -> Replay {
     let mut replay = Replay::default();
-    for (sequence, record) in log.records {
+    for Entry { epoch, sequence, record } in log.records {
         match record {
             Record::Checkpoint(checkpoint) => {
                 (replay.changes, replay.numbers) = (Vec::new(), Vec::new());
                 replay.checkpoint = Some((sequence, checkpoint));
                 replay.logging = checkpoint.logging;
-                replay.tail = sequence;
+                (replay.tail, replay.epoch) = (sequence, epoch);
             }
             Record::Change { number, .. } if keeps_earlier && replay.numbers.contains(&number) => {}
             Record::Change { number, body } => {
                 replay.undo(|_, other| other >= number);
                 replay.changes.push((sequence, body));
                 replay.numbers.push(number);
-                replay.tail = sequence;
+                (replay.tail, replay.epoch) = (sequence, epoch);
             }
             Record::Owner(_) => {
                 if !keeps_earlier {
                     replay.undo(|other, _| other > sequence);
                 }
-                replay.tail = sequence;
+                (replay.tail, replay.epoch) = (sequence, epoch);
             }
             Record::Off => replay.logging = false,
             Record::New => {}
@@ -262,23 +274,24 @@ fn kind(record: &Record) -> u8 {
 /// Of a whole record, with its own field taken as zero.
 fn checksum(record: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    sum.update(&record[..15]);
+    sum.update(&record[..23]);
     sum.update(&record[RECORD_HEADER..]);
     sum.finalize()
 }
 
 /// The record at the beginning of these bytes, and its length, if it is a good one.
-fn read_record(bytes: &[u8]) -> Option<(u64, Record, usize)> {
+fn read_record(bytes: &[u8]) -> Option<(Entry, usize)> {
     let head = bytes.get(..RECORD_HEADER)?;
     if head[..2] != MARK.to_le_bytes() {
         return None;
     }
     let length = u32::from_le_bytes(head[3..7].try_into().ok()?) as usize;
     let whole = bytes.get(..RECORD_HEADER.checked_add(length)?)?;
-    if checksum(whole).to_le_bytes() != head[15..19] {
+    if checksum(whole).to_le_bytes() != head[23..27] {
         return None;
     }
-    let sequence = u64::from_le_bytes(head[7..15].try_into().ok()?);
+    let epoch = u64::from_le_bytes(head[7..15].try_into().ok()?);
+    let sequence = u64::from_le_bytes(head[15..23].try_into().ok()?);
     let body = &whole[RECORD_HEADER..];
     let record = match (head[2], body) {
         (1, _) => {
@@ -299,5 +312,5 @@ fn read_record(bytes: &[u8]) -> Option<(u64, Record, usize)> {
         (5, []) => Record::New,
         _ => return None,
     };
-    Some((sequence, record, whole.len()))
+    Some((Entry { epoch, sequence, record }, whole.len()))
 }

@@ -53,6 +53,9 @@ pub(super) struct Quorum {
     /// Whether this node is in a cluster: it has formed or joined one.
     in_cluster: bool,
     owner: Option<NodeId>,
+    /// The epoch of the membership in which this node came to hold it: of no later one has it a part in what
+    /// it finds there.
+    held_in: u64,
     arbitration: Arbitration,
     votes: Votes,
     opening: Option<Opening>,
@@ -160,8 +163,7 @@ impl Quorum {
         self.members = NodeSet::only(step.me);
         self.in_cluster = true;
         if self.switches.fix_quorum {
-            let (sequence, hive) = (database.sequence, database.save());
-            return step.notice(Notice::DatabaseReady { sequence, hive });
+            return self.ready(database, step);
         }
         self.owner = Some(step.me);
         self.journal.wanted = self.wants_logging(database, step);
@@ -201,6 +203,9 @@ impl Quorum {
         if self.owner == owner {
             return;
         }
+        if owner == Some(step.me) {
+            self.held_in = self.journal.epoch;
+        }
         let before = std::mem::replace(&mut self.owner, owner);
         if let Some(before) = before {
             self.files.owner_gone(before);
@@ -219,7 +224,9 @@ impl Quorum {
         {
             return;
         }
-        self.owner = Some(step.me);
+        if self.owner.replace(step.me) != Some(step.me) {
+            self.held_in = self.journal.epoch;
+        }
         self.opening.get_or_insert_with(|| Opening::new(false));
         self.volume.open(Place::Disk(disk));
         self.mounted(database, step);
@@ -263,7 +270,14 @@ impl Quorum {
     }
 
     /// Which nodes are up decides whether changes are logged (Q217147).
-    pub fn members_changed(&mut self, members: NodeSet, database: &Database, step: &mut Step<'_>) {
+    /// The members are these, since the regroup or the start that has this epoch.
+    pub fn members_changed(
+        &mut self,
+        (members, epoch): (NodeSet, u64),
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        self.journal.epoch = epoch;
         let gone = self.members.without(members);
         self.members = members;
         self.in_cluster = true;
@@ -470,8 +484,7 @@ impl Quorum {
         self.serve(step);
         if self.switches.no_quorum_logging {
             if self.opening.take().is_some_and(|opening| opening.forms) {
-                let (sequence, hive) = (database.sequence, database.save());
-                step.notice(Notice::DatabaseReady { sequence, hive });
+                self.ready(database, step);
             }
             return;
         }
@@ -532,6 +545,12 @@ impl Quorum {
     ) {
         let mut events = Vec::new();
         let is_empty = found == Found::Empty;
+        // The cluster that begins here comes after every one that has written there.
+        if let Found::Good(log) = &found {
+            let last = log.records.iter().map(|entry| entry.epoch).max().unwrap_or(0);
+            self.journal.epoch = self.journal.epoch.max(last);
+        }
+        self.journal.epoch += 1;
         let profile = &step.config.profile;
         let verdict = opening.judge(found, database.sequence, self.switches, profile, &mut events);
         events.into_iter().for_each(|event| step.log(event));
@@ -541,7 +560,7 @@ impl Quorum {
                 // A log that says so first: a power cut before the first checkpoint is done leaves no
                 // checkpoint without a log.
                 let mut bytes = log::header();
-                log::put(database.sequence, &log::Record::New, &mut bytes);
+                log::put(self.journal.epoch, database.sequence, &log::Record::New, &mut bytes);
                 opening.stage = Stage::NewLog { database: Box::new(database.clone()) };
                 self.opening = Some(opening);
                 let work = Work::Put { bytes, atomic: profile.quorum_files_atomic };
@@ -597,8 +616,7 @@ impl Quorum {
         let Stage::Writing { database } = opening.stage else { return };
         match result {
             Ok(()) => {
-                let (sequence, hive) = (database.sequence, database.save());
-                step.notice(Notice::DatabaseReady { sequence, hive });
+                self.ready(&database, step);
             }
             Err(112) => self.cannot_form_full(step),
             Err(error) => {
@@ -606,6 +624,11 @@ impl Quorum {
                 step.notice(Notice::CannotForm { error });
             }
         }
+    }
+
+    fn ready(&self, database: &Database, step: &mut Step<'_>) {
+        let (sequence, hive) = (database.sequence, database.save());
+        step.notice(Notice::DatabaseReady { epoch: self.journal.epoch, sequence, hive });
     }
 
     /// Q251284: nobody holds the disk, so nobody can free space on it.
@@ -630,9 +653,10 @@ impl Quorum {
             length = log.length;
             let is_whole = !log.torn;
             let replay = log::replay(log, step.config.profile.planted.keeps_earlier_record);
-            // One update at a time is on its way. If the log tells of more than that, others went on without
-            // this node: whoever held the quorum in between. What they have confirmed must not be lost.
-            if replay.tail > database.sequence + 1 {
+            // Others went on without this node, and what they have confirmed must not be lost: if the log
+            // tells of a later membership than its own, or of more than the one update that can be on its way.
+            let missed = replay.tail > database.sequence && replay.epoch > self.held_in;
+            if missed || replay.tail > database.sequence + 1 {
                 step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
                 return step.notice(Notice::Halt(HaltReason::Inconsistent));
             }

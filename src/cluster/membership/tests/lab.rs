@@ -319,7 +319,7 @@ impl Lab {
                 }
                 if self.nodes[node.0 as usize - 1].membership.members().is_empty() {
                     match won {
-                        true => self.act(node, |membership, step| membership.formed(step)),
+                        true => self.act(node, |membership, step| membership.formed(0, step)),
                         false => self.later(secs(2), Thing::Start(node)),
                     }
                 } else {

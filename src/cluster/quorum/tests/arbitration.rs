@@ -28,7 +28,7 @@ fn play(seed: u64, profile: ClusterProfile, challengers: usize, pause: SimDurati
     (1..=challengers).for_each(|node| lab.boot(node, StartSwitches::default()));
     for node in 0..=challengers {
         let all: NodeSet = (1..=challengers as u8 + 1).map(NodeId).collect();
-        lab.act(node, |it, step| it.quorum.members_changed(all, &it.database, step));
+        lab.act(node, |it, step| it.quorum.members_changed((all, 1), &it.database, step));
     }
     lab.run(SimDuration::from_secs(10) + SimDuration(phases[7].0 % 3_000_000_000));
     lab.nodes.iter_mut().for_each(|node| node.notices.clear());
@@ -167,7 +167,7 @@ fn the_window_of_nt40_is_open_and_that_of_w2k_is_closed() {
         lab.boot(1, StartSwitches::default());
         let both: NodeSet = [NodeId(1), NodeId(2)].into_iter().collect();
         for node in 0..2 {
-            lab.act(node, |it, step| it.quorum.members_changed(both, &it.database, step));
+            lab.act(node, |it, step| it.quorum.members_changed((both, 1), &it.database, step));
         }
         lab.act(1, |it, step| it.disks.take(DATA_DISK, false, true, step));
         lab.run(SimDuration::from_secs(20));
@@ -229,7 +229,7 @@ fn an_isolated_owner_of_w2k3_yields_and_one_of_w2k_does_not() {
         lab.boot(1, StartSwitches::default());
         let both: NodeSet = [NodeId(1), NodeId(2)].into_iter().collect();
         for node in 0..2 {
-            lab.act(node, |it, step| it.quorum.members_changed(both, &it.database, step));
+            lab.act(node, |it, step| it.quorum.members_changed((both, 1), &it.database, step));
         }
         lab.nodes[0].quorum.interface(NetworkId(0), false);
         for node in 0..1 + usize::from(challenged) {
@@ -249,7 +249,7 @@ fn nobody_waits_for_a_node_that_announced_its_shutdown() {
     let mut lab = Lab::new(config(2, ClusterProfile::w2k3(1)), Streams::new(4).stream("announced"));
     assert_eq!(lab.form(0, StartSwitches::default()), Ok(()));
     let both: NodeSet = [NodeId(1), NodeId(2)].into_iter().collect();
-    lab.act(0, |it, step| it.quorum.members_changed(both, &it.database, step));
+    lab.act(0, |it, step| it.quorum.members_changed((both, 1), &it.database, step));
     lab.nodes[0].quorum.announced_shutdown(NodeId(2));
     let start = lab.now;
     let alone = NodeSet::only(NodeId(1));

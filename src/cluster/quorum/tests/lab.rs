@@ -115,6 +115,8 @@ pub struct Node {
     pub database: Database,
     pub clusdb: Option<Vec<u8>>,
     pub formed: bool,
+    /// The epoch of the cluster it formed.
+    pub epoch: u64,
     pub notices: Vec<(SimTime, Notice)>,
     pub events: Vec<ClusterEvent>,
     armed: Option<SimTime>,
@@ -186,6 +188,7 @@ impl Lab {
                 clusdb: Some(database.save()),
                 database,
                 formed: false,
+                epoch: 0,
                 notices: Vec::new(),
                 events: Vec::new(),
                 armed: None,
@@ -648,11 +651,11 @@ impl Node {
                 self.quorum.disk_online(disk, &self.database, step);
             }
             Notice::DiskOnline { disk, ok: false } => self.quorum.disk_failed(disk, step),
-            Notice::DatabaseReady { sequence, hive } if !self.formed => {
+            Notice::DatabaseReady { epoch, sequence, hive } if !self.formed => {
                 self.database = Database::load(&hive).expect("a saved database");
                 self.database.sequence = sequence;
                 self.clusdb = Some(hive);
-                self.formed = true;
+                (self.formed, self.epoch) = (true, epoch);
             }
             _ => {}
         }

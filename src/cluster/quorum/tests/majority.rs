@@ -113,7 +113,7 @@ fn another_coordinator_goes_on() {
     for node in 1..3 {
         three.lab.act(node, |it, step| {
             it.quorum.set_owner(Some(NodeId(2)), step);
-            it.quorum.members_changed(left, &it.database, step);
+            it.quorum.members_changed((left, 1), &it.database, step);
         });
     }
     three.lab.run(SimDuration::from_secs(1));

@@ -5,7 +5,7 @@ use super::power::{Cluster, SWITCHES};
 use crate::base::{SimDuration, Streams};
 use crate::cluster::io::{Part, Ticket};
 use crate::cluster::profile::ClusterProfile;
-use crate::cluster::quorum::log::{self, Checkpoint, Record};
+use crate::cluster::quorum::log::{self, Checkpoint, Entry, Record};
 use crate::cluster::quorum::tests::lab::Tear;
 use crate::cluster::step::{Notice, QuorumFileOperation, QuorumFileResult};
 use crate::cluster::{NodeId, NodeSet};
@@ -90,9 +90,9 @@ fn a_full_log_that_drops_changes_is_found() {
     assert!((0..50).any(|seed| history(seed, &profile).is_err()));
 }
 
-fn record() -> impl Strategy<Value = Record> {
+fn entry() -> impl Strategy<Value = Entry> {
     let checkpoint = (any::<u32>(), any::<bool>(), any::<Option<u32>>());
-    prop_oneof![
+    let record = prop_oneof![
         (any::<u64>(), proptest::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(number, body)| Record::Change { number, body }),
         checkpoint.prop_map(|(number, logging, checksum)| {
@@ -101,20 +101,25 @@ fn record() -> impl Strategy<Value = Record> {
         Just(Record::Off),
         any::<u8>().prop_map(|node| Record::Owner(NodeId(node))),
         Just(Record::New),
-    ]
+    ];
+    (any::<u64>(), any::<u64>(), record).prop_map(|(epoch, sequence, record)| Entry {
+        epoch,
+        sequence,
+        record,
+    })
 }
 
 proptest! {
     #[test]
     fn a_log_reads_back_and_a_torn_end_is_cut_off(
-        records in proptest::collection::vec((any::<u64>(), record()), 1..8),
+        records in proptest::collection::vec(entry(), 1..8),
         cut in any::<prop::sample::Index>(),
         flip in any::<(prop::sample::Index, u8)>(),
     ) {
         let mut bytes = log::header();
         let mut ends = vec![bytes.len()];
-        for (sequence, record) in &records {
-            log::put(*sequence, record, &mut bytes);
+        for entry in &records {
+            log::put(entry.epoch, entry.sequence, &entry.record, &mut bytes);
             ends.push(bytes.len());
         }
         let whole = log::read(&bytes).expect("it was just written");
@@ -162,8 +167,9 @@ proptest! {
         let mut cluster = Cluster::new(2, profile, Streams::new(1).stream("bytes"));
         let mut written = log::header();
         let named = Checkpoint { number: 7, logging: true, checksum: None };
-        log::put(3, &Record::Checkpoint(named), &mut written);
-        log::put_change(4, 1, &body, &mut written);
+        log::put(1, 3, &Record::Checkpoint(named), &mut written);
+        let change = Record::Change { number: 1, body };
+        log::put(1, 4, &change, &mut written);
         written.extend_from_slice(&log);
         cluster.lab.files.insert(r"mscs\quolog.log".into(), written);
         cluster.lab.files.insert(r"mscs\chk007.tmp".into(), checkpoint);
@@ -215,7 +221,7 @@ fn files_are_reached_from_every_node_wherever_the_quorum_is() {
     assert_eq!(done(&mut cluster, 1, ticket), Some(QuorumFileResult::Content(None)));
     // Nobody holds it for too long.
     let all: NodeSet = [NodeId(2), NodeId(3)].into_iter().collect();
-    cluster.lab.act(1, |it, step| it.quorum.members_changed(all, &it.database, step));
+    cluster.lab.act(1, |it, step| it.quorum.members_changed((all, 1), &it.database, step));
     cluster.lab.act(1, |it, step| it.quorum.set_owner(None, step));
     let ticket = ask(&mut cluster, 1, 6, QuorumFileOperation::Read);
     cluster.lab.run(SimDuration::from_mins(11));

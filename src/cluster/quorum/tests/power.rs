@@ -31,6 +31,8 @@ pub struct Cluster {
     doubt: Vec<(u64, usize)>,
     /// The numbers of updates go on even where no change of the database is among them.
     sequence: u64,
+    /// The epoch of the members.
+    epoch: u64,
 }
 
 fn members(cluster: &Cluster) -> Vec<usize> {
@@ -58,6 +60,7 @@ impl Cluster {
             must: 0,
             doubt: Vec::new(),
             sequence: 0,
+            epoch: 0,
         }
     }
 
@@ -67,6 +70,7 @@ impl Cluster {
         self.members = NodeSet::only(NodeId(node as u8 + 1));
         self.owner = node;
         self.sequence = self.lab.nodes[node].database.sequence;
+        self.epoch = self.lab.nodes[node].epoch;
         Ok(())
     }
 
@@ -113,13 +117,14 @@ impl Cluster {
     }
 
     fn change_members(&mut self, all: NodeSet) -> bool {
+        self.epoch += u64::from(!all.covers(self.members));
         self.members = all;
-        let owner = NodeId(self.owner as u8 + 1);
+        let (owner, epoch) = (NodeId(self.owner as u8 + 1), self.epoch);
         for node in members(self) {
             self.lab.nodes[node].database.sequence = self.sequence;
             self.lab.act(node, |it, step| {
                 it.quorum.set_owner(Some(owner), step);
-                it.quorum.members_changed(all, &it.database, step);
+                it.quorum.members_changed((all, epoch), &it.database, step);
             });
         }
         self.lab.run(SimDuration::from_millis(50));
@@ -150,6 +155,11 @@ impl Cluster {
         self.lab.crash(self.owner);
         let mut left = self.members;
         left.remove(NodeId(self.owner as u8 + 1));
+        self.take_over(left)
+    }
+
+    /// The first of these nodes wins the quorum, and goes on with the others.
+    fn take_over(&mut self, left: NodeSet) -> bool {
         let Some(next) = left.lowest() else { return false };
         let next = usize::from(next.0) - 1;
         self.lab.act(next, |it, step| it.quorum.arbitrate(left, &mut it.disks, step));
@@ -617,6 +627,32 @@ fn a_change_on_its_way_survives_a_checkpoint() {
         cluster.lab.blackout();
         assert_eq!(cluster.form(1, SWITCHES), Ok(()));
         assert_eq!(cluster.state(1), Some(1), "{all_up}");
+    }
+}
+
+/// The others put a node out of the membership that did not notice, changed one thing, and died. It stops: to
+/// go on would lose the change. The same record in its own membership was on its way, and is nobody's.
+#[test]
+fn who_slept_through_a_change_of_the_others_does_not_go_on_without_it() {
+    for slept in [true, false] {
+        let mut cluster = Cluster::formed(4, ClusterProfile::w2k(4), 3).expect("it forms");
+        assert!(cluster.join(1) && cluster.join(2));
+        cluster.commit(20).expect("there is room");
+        let (sleeper, epoch) = (NodeSet::only(NodeId(2)), cluster.epoch);
+        if slept {
+            assert!(cluster.change_members(cluster.members.without(sleeper)));
+            cluster.commit(20).expect("there is room");
+            [0, 2].into_iter().for_each(|node| cluster.lab.crash(node));
+            // Its own next regroup has the number of theirs.
+            (cluster.members, cluster.epoch) = (sleeper, epoch + 1);
+            let goes_on = cluster.take_over(sleeper);
+            cluster.lab.run(SimDuration::from_secs(5));
+            assert!(!goes_on || !cluster.alive());
+            assert!(cluster.lab.events(1).contains(&1073), "{:?}", cluster.lab.events(1));
+        } else {
+            assert!(cluster.lose_owner(true) && cluster.alive());
+            cluster.commit(20).expect("there is room");
+        }
     }
 }
 
