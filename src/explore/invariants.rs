@@ -249,12 +249,10 @@ impl Invariants {
                         Some(resets) => resets > 1,
                         None => at < self.unaware_until,
                     };
-                    // A node of NT 4.0 that starts does not wait for a defender (Q248663); an isolated
-                    // owner of 2003 leaves the quorum to others on purpose (KB 286342).
+                    // A node of NT 4.0 that starts does not wait for a defender (Q248663).
                     let boots =
                         !self.in_cluster.contains(node) && profile.booting_node_takes_quorum;
-                    let excused = disturbed || boots || profile.isolated_owner_yields;
-                    let mut others = self.holders.iter().filter(|_| !excused);
+                    let mut others = self.holders.iter().filter(|_| !disturbed && !boots);
                     let other = others.find(|&other| look.is_up(other, at));
                     self.holders.insert(node);
                     if let Some(other) = other {
