@@ -20,6 +20,7 @@ mod signal;
 mod steps;
 mod sweep;
 mod watch;
+mod watched;
 mod workload;
 
 pub use build::BuildError;

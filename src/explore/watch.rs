@@ -8,11 +8,11 @@ use super::judge::has_all_names;
 use super::steps::serving;
 use crate::base::{SimDuration, SimTime};
 use crate::cluster::ResourceState;
+use crate::measure::NotableEvent;
 use crate::measure::convergence::Convergence;
-use crate::measure::distribution::{Distribution, count};
+use crate::measure::distribution::Distribution;
 use crate::measure::lookups::{Answer, Lookup, Lookups};
 use crate::measure::losses::Losses;
-use crate::measure::{FaultSpan, Histogram, Measure, NotableEvent, Series};
 use crate::nbt::{NameKind, NameState};
 use crate::scenario::{ClusterCondition, HostRef, LookupTarget, Plan, ProbeKind, ProbePlan};
 use crate::sim::{Death, Happening, HostId, LookedUp, RecordLook, What, World};
@@ -24,8 +24,6 @@ use std::sync::Arc;
 
 /// A right answer later than this is one a user waited for.
 const SLOW_AFTER: SimDuration = SimDuration::from_secs(1);
-/// Occurrences of faults that get measures of their own; a fault every second has too many to read.
-const MEASURED_OCCURRENCES_MAX: usize = 200;
 /// How many occurrences are looked at, from the latest back, to find the one that still lasts.
 const OVERLAPS_MAX: usize = 64;
 /// Notable events kept; a storm has thousands of the same.
@@ -37,54 +35,54 @@ const PROBE_POINTS_MAX: usize = 100_000;
 
 /// What one occurrence of a fault did to clients.
 #[derive(Clone, Debug)]
-struct Damage {
-    detect: Distribution,
-    unresolved: Distribution,
-    recovered: Option<SimTime>,
-    failed: u64,
-    stale: u64,
+pub(super) struct Damage {
+    pub(super) detect: Distribution,
+    pub(super) unresolved: Distribution,
+    pub(super) recovered: Option<SimTime>,
+    pub(super) failed: u64,
+    pub(super) stale: u64,
 }
 
 /// A server as watched.
 #[derive(Clone, Debug, Default)]
-struct ServerWatch {
+pub(super) struct ServerWatch {
     /// How each record looked last.
-    looks: BTreeMap<NetbiosName, u64>,
-    queue: Vec<(f64, f64)>,
-    queue_full: u64,
-    commits: u64,
-    notifications: u64,
-    pulls: u64,
-    records_pulled: u64,
-    versions: u64,
-    refreshes: u64,
-    events: u64,
+    pub(super) looks: BTreeMap<NetbiosName, u64>,
+    pub(super) queue: Vec<(f64, f64)>,
+    pub(super) queue_full: u64,
+    pub(super) commits: u64,
+    pub(super) notifications: u64,
+    pub(super) pulls: u64,
+    pub(super) records_pulled: u64,
+    pub(super) versions: u64,
+    pub(super) refreshes: u64,
+    pub(super) events: u64,
 }
 
 /// What watches a run.
 pub(super) struct Watch {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     pub(super) lookups: Lookups,
     pub(super) convergence: Convergence,
-    losses: Losses,
+    pub(super) losses: Losses,
     /// By host: its place among the servers, plus one.
-    server_of: Vec<u32>,
-    servers: Vec<(HostRef, ServerWatch)>,
-    damage: Vec<Damage>,
+    pub(super) server_of: Vec<u32>,
+    pub(super) servers: Vec<(HostRef, ServerWatch)>,
+    pub(super) damage: Vec<Damage>,
     /// Live hosts that hold a unique name as registered.
-    holders: BTreeMap<NetbiosName, Vec<u32>>,
+    pub(super) holders: BTreeMap<NetbiosName, Vec<u32>>,
     /// Names held by more than one live host.
     pub(super) contested: u32,
-    held_by: BTreeMap<u32, Vec<NetbiosName>>,
+    pub(super) held_by: BTreeMap<u32, Vec<NetbiosName>>,
     /// Addresses hosts had before, for telling stale from wrong.
-    past: BTreeMap<u32, Vec<Ipv4Addr>>,
-    address: Vec<Ipv4Addr>,
-    booted: Vec<SimTime>,
-    register_time: Distribution,
-    counts: BTreeMap<&'static str, u64>,
-    notable: Vec<NotableEvent>,
-    logged: BTreeMap<u16, u64>,
-    probes: Vec<ProbeWatch>,
+    pub(super) past: BTreeMap<u32, Vec<Ipv4Addr>>,
+    pub(super) address: Vec<Ipv4Addr>,
+    pub(super) booted: Vec<SimTime>,
+    pub(super) register_time: Distribution,
+    pub(super) counts: BTreeMap<&'static str, u64>,
+    pub(super) notable: Vec<NotableEvent>,
+    pub(super) logged: BTreeMap<u16, u64>,
+    pub(super) probes: Vec<ProbeWatch>,
     /// When the next probe is due.
     pub(super) next_probe: SimTime,
     pub(super) cluster: ClusterWatch,
@@ -92,11 +90,11 @@ pub(super) struct Watch {
 
 /// A probe's lines, and what it counts between two points.
 #[derive(Clone, Debug)]
-struct ProbeWatch {
-    next: SimTime,
-    lines: Vec<(String, Vec<(f64, f64)>)>,
-    right: u64,
-    judged: u64,
+pub(super) struct ProbeWatch {
+    pub(super) next: SimTime,
+    pub(super) lines: Vec<(String, Vec<(f64, f64)>)>,
+    pub(super) right: u64,
+    pub(super) judged: u64,
 }
 
 impl Watch {
@@ -561,170 +559,6 @@ impl Watch {
             let who = self.plan.hosts[host.index()].name.clone();
             self.notable.push(NotableEvent { at, who, what });
         }
-    }
-}
-
-/// Ends.
-impl Watch {
-    /// The measures of the run, in a fixed order.
-    pub(super) fn measures(
-        &self,
-        end: SimTime,
-        occurrences: &[Occurrence],
-        packets: &[(u64, Option<u64>)],
-        world: &World,
-    ) -> Vec<Measure> {
-        let mut out = Vec::new();
-        self.lookups.measures(&mut out);
-        if self.lookups.count() > 0 {
-            let stale = self.lookups.total(Answer::Stale) + self.lookups.total(Answer::Wrong);
-            self.losses.measures(end, stale, !self.servers.is_empty(), &mut out);
-        }
-        self.convergence.measures(end, &mut out);
-        self.fault_measures(end, occurrences, packets, world, &mut out);
-        self.cluster.measures(&mut out);
-        out.extend(self.register_time.measure("client.register_time"));
-        for (name, value) in &self.counts {
-            out.push(count(*name, "1", *value as f64));
-        }
-        for (id, n) in &self.logged {
-            out.push(count(format!("events.{id}"), "1", *n as f64));
-        }
-        for (host, watch) in &self.servers {
-            let name = self.plan.server_name(*host);
-            let clustered = self.plan.wins_cluster(*host).map(|cluster| &cluster.hosts[..]);
-            let hosts = clustered.unwrap_or(std::slice::from_ref(host)).iter();
-            let servers = hosts.filter_map(|h| world.host(HostId(h.0)).server());
-            let longest = servers.map(|s| s.cpu().longest[crate::sim::cpu::NAME_CHANGES]).max();
-            let longest = longest.unwrap_or(0);
-            out.push(count(format!("server.{name}.queue_peak"), "requests", longest as f64));
-            let full = watch.queue_full as f64;
-            out.push(count(format!("server.{name}.queue_dropped"), "requests", full));
-            let counts = [
-                ("commits", "1", watch.commits),
-                ("notifications", "1", watch.notifications),
-                ("pulls", "1", watch.pulls),
-                ("records_pulled", "records", watch.records_pulled),
-                ("versions", "1", watch.versions),
-                ("refreshes", "1", watch.refreshes),
-                ("events", "1", watch.events),
-            ];
-            for (what, unit, n) in counts {
-                out.push(count(format!("server.{name}.{what}"), unit, n as f64));
-            }
-        }
-        let totals = world.net.totals();
-        out.push(count("net.packets", "packets", totals.sent as f64));
-        out.push(count("net.bytes", "bytes", totals.bytes as f64));
-        out.push(count("net.dropped", "packets", totals.dropped_total() as f64));
-        out
-    }
-
-    fn fault_measures(
-        &self,
-        end: SimTime,
-        occurrences: &[Occurrence],
-        packets: &[(u64, Option<u64>)],
-        world: &World,
-        out: &mut Vec<Measure>,
-    ) {
-        let labels = self.labels(occurrences);
-        for (index, occurrence) in occurrences.iter().enumerate().take(MEASURED_OCCURRENCES_MAX) {
-            let label = &labels[index];
-            let damage = &self.damage[index];
-            let named = |what: &str| format!("fault.{label}.{what}");
-            out.extend(damage.detect.measure(named("detect_time")));
-            out.extend(damage.unresolved.measure(named("unresolved_time")));
-            if let Some(at) = damage.recovered {
-                let took = at.since(occurrence.from).as_secs_f64();
-                out.push(count(named("recover_time"), "s", took));
-            }
-            out.push(count(named("failed_lookups"), "look-ups", damage.failed as f64));
-            out.push(count(named("stale_answers"), "answers", damage.stale as f64));
-            let healed = occurrence.until.filter(|&until| until <= end);
-            if self.servers.len() > 1
-                && let Some(healed) = healed
-                && let Some(at) = self.convergence.first_agreement(healed)
-            {
-                let took = at.since(healed).as_secs_f64();
-                out.push(count(named("converge_time"), "s", took));
-            }
-            let (before, after) = packets[index];
-            let spent = after.unwrap_or(world.net.totals().sent).saturating_sub(before);
-            out.push(count(named("messages_spent"), "packets", spent as f64));
-        }
-    }
-
-    /// Each occurrence's label: the fault's, numbered if it happens more than once.
-    fn labels(&self, occurrences: &[Occurrence]) -> Vec<String> {
-        let mut total = vec![0usize; self.plan.faults.len()];
-        occurrences.iter().for_each(|o| total[o.fault.index()] += 1);
-        let mut seen = vec![0usize; self.plan.faults.len()];
-        let label = |o: &Occurrence| {
-            let label = self.plan.faults[o.fault.index()].label.replace(' ', "-");
-            seen[o.fault.index()] += 1;
-            match total[o.fault.index()] {
-                1 => label,
-                _ => format!("{label}.{}", seen[o.fault.index()]),
-            }
-        };
-        occurrences.iter().map(label).collect()
-    }
-
-    /// What the charts draw.
-    pub(super) fn charts(&self, end: SimTime) -> (Vec<Series>, Vec<Histogram>) {
-        let (mut series, mut histograms) = (Vec::new(), Vec::new());
-        self.lookups.charts(&mut series, &mut histograms);
-        let name_of = |owner: Ipv4Addr| {
-            let server = self.plan.server_at(owner);
-            server.map_or_else(|| owner.to_string(), |server| self.plan.server_name(server))
-        };
-        self.convergence.charts(end, &name_of, &mut series, &mut histograms);
-        self.cluster.charts(&mut series);
-        for (host, watch) in &self.servers {
-            if watch.queue.iter().any(|&(_, waiting)| waiting > 1.0) {
-                series.push(Series {
-                    chart: "queue".into(),
-                    line: self.plan.server_name(*host),
-                    unit: "requests waiting".into(),
-                    steps: true,
-                    points: watch.queue.clone(),
-                });
-            }
-        }
-        for (watch, probe) in self.probes.iter().zip(&self.plan.probes) {
-            let unit = match probe.kind {
-                ProbeKind::Records(_) => "names",
-                ProbeKind::Queue(_) => "requests waiting",
-                ProbeKind::Success(_) | ProbeKind::Registered(_) => "%",
-                ProbeKind::Lookup { .. } => "s",
-            };
-            for (line, points) in watch.lines.iter().filter(|(_, points)| !points.is_empty()) {
-                series.push(Series {
-                    chart: format!("probe-{}", probe.name.replace(' ', "-")),
-                    line: line.clone(),
-                    unit: unit.into(),
-                    steps: !matches!(probe.kind, ProbeKind::Success(_)),
-                    points: points.clone(),
-                });
-            }
-        }
-        (series, histograms)
-    }
-
-    /// Faults as they were, for shading.
-    pub(super) fn spans(&self, end: SimTime, occurrences: &[Occurrence]) -> Vec<FaultSpan> {
-        let span = |o: &Occurrence| FaultSpan {
-            name: self.plan.faults[o.fault.index()].label.clone(),
-            from: o.from.as_secs_f64(),
-            until: o.until.unwrap_or(end).min(end).as_secs_f64(),
-        };
-        occurrences.iter().filter(|o| o.from <= end).map(span).collect()
-    }
-
-    /// The moments a reader of the timeline wants to see.
-    pub(super) fn notable(self) -> Vec<NotableEvent> {
-        self.notable
     }
 }
 

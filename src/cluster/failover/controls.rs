@@ -3,6 +3,7 @@
 
 use super::super::ids::{GroupId, NodeId, ResourceId};
 use super::super::io::{ClusterError, ClusterOutput, Control};
+use super::super::quorum;
 use super::super::resource::ResourceState;
 use super::super::step::{Notice, Step};
 use super::super::update::{DbChange, DbData, OwnerChange, Update};
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 /// ERROR_INVALID_FUNCTION: a request that is not the failover manager's.
 const INVALID_FUNCTION: ClusterError = ClusterError(1);
 /// ERROR_RESOURCE_NOT_ONLINE.
-const NOT_ONLINE: ClusterError = ClusterError(5004);
+const NOT_ONLINE: ClusterError = ClusterError(quorum::NOT_ONLINE);
 /// ERROR_RESOURCE_NOT_FOUND.
 const RESOURCE_NOT_FOUND: ClusterError = ClusterError(5007);
 /// ERROR_GROUP_NOT_AVAILABLE: it has no owner just now.

@@ -3,12 +3,10 @@
 use super::super::config::QuorumKind;
 use super::super::ids::{DiskId, GroupId, NodeId};
 use super::super::io::{ClusterError, ClusterOutput};
+use super::super::quorum::NOT_ONLINE;
 use super::super::step::Step;
 use super::{ClusterNode, Phase, step};
 use crate::base::{Now, Outbox};
-
-/// Windows error "the resource is not online".
-const RESOURCE_NOT_ONLINE: u32 = 5004;
 
 impl ClusterNode {
     /// Another node holds the quorum from now on, or this one, or nobody.
@@ -118,7 +116,7 @@ impl ClusterNode {
             while self.quorum_given
                 && let Some((sequence, _)) = self.held_logs.pop_front()
             {
-                let refused = Err(ClusterError(RESOURCE_NOT_ONLINE));
+                let refused = Err(ClusterError(NOT_ONLINE));
                 self.parts.updates.logged(sequence, refused, step!(self, now, out));
             }
             return;

@@ -24,24 +24,26 @@ mod tests;
 mod volume;
 mod votes;
 
-use super::ClusterEvent;
 use super::config::{NetworkRole, QuorumKind};
 use super::database::Database;
 use super::disks::{DiskDriver, quorum_mount};
 use super::ids::{DiskId, NetworkId, NodeId, NodeSet};
-use super::io::{FileResult, HaltReason, Place, ScsiResult, StartSwitches, Ticket};
+use super::io::{FileResult, Place, ScsiResult, StartSwitches, Ticket};
 use super::step::{Notice, QuorumFileOperation, Step};
 use super::update::{DbChange, encode_changes};
 use crate::base::{SimDuration, SimTime};
 use arbitration::{Arbitration, Manner};
 use files::{Files, For};
-use journal::{Journal, LOG, LOG_NOT_USABLE, Told, Why};
-use opening::{Found, Opening, Replayed, Stage, Verdict};
+use journal::Journal;
+use opening::{Opening, Stage};
 use volume::{Outcome, TICKETS_MAX, Volume, Work};
 use votes::Votes;
 
 /// The quorum resource could not be brought online (ERROR_QUORUM_RESOURCE_ONLINE_FAILED).
 const ONLINE_FAILED: u32 = 5027;
+
+/// ERROR_RESOURCE_NOT_ONLINE.
+pub(super) const NOT_ONLINE: u32 = 5004;
 
 /// The quorum as one node deals with it.
 #[derive(Debug, Default)]
@@ -263,7 +265,7 @@ impl Quorum {
         }
         if !self.is_leaving {
             self.is_leaving = true;
-            self.journal.release(disk, orderly, self.members == NodeSet::only(step.me));
+            self.journal.release(disk, orderly, self.is_alone(step));
             self.work(database, step);
         }
         false
@@ -313,6 +315,10 @@ impl Quorum {
         self.mounted(database, step);
     }
 
+    fn is_alone(&self, step: &Step<'_>) -> bool {
+        self.members == NodeSet::only(step.me)
+    }
+
     /// Logging is on while a node that was not evicted is down.
     fn wants_logging(&self, database: &Database, step: &Step<'_>) -> bool {
         let nodes = Some(database.nodes()).filter(|nodes| !nodes.is_empty());
@@ -334,6 +340,11 @@ impl Quorum {
         if is_here && !is_off && !self.is_leaving {
             self.journal.change(sequence, body, step);
             return self.work(database, step);
+        }
+        // Whoever takes the quorum next has the change too, unless nobody is there.
+        if self.is_leaving && self.is_alone(step) {
+            self.journal.error = NOT_ONLINE;
+            return step.notice(Notice::Logged { sequence, ok: false });
         }
         self.journal.pass(sequence, body, database);
         step.notice(Notice::Logged { sequence, ok: true });
@@ -492,195 +503,6 @@ impl Quorum {
             opening.stage = Stage::Listing;
             self.volume.begin(Purpose::Opening, r"MSCS\", &Work::List, step);
         }
-    }
-
-    fn opened_more(&mut self, outcome: Outcome, database: &Database, step: &mut Step<'_>) {
-        let Some(mut opening) = self.opening.take() else { return };
-        match (std::mem::replace(&mut opening.stage, Stage::Mounting), outcome) {
-            (Stage::Listing, Outcome::Names(names)) => {
-                opening.names = names;
-                opening.stage = Stage::ReadingLog;
-                self.opening = Some(opening);
-                self.volume.begin(Purpose::Opening, LOG, &Work::Read, step);
-            }
-            (Stage::ReadingLog, Outcome::Content(bytes)) => {
-                let found = opening.found(bytes.as_deref());
-                if opening.forms {
-                    self.judge(opening, found, database, step);
-                } else {
-                    self.take_over(&opening, found, database, step);
-                }
-            }
-            (Stage::ReadingCheckpoint { replay, named }, Outcome::Content(bytes)) => {
-                let profile = &step.config.profile;
-                let (mut events, mut seen) = (Vec::new(), Vec::new());
-                let bytes = bytes.as_deref();
-                let told = (&mut events, &mut seen);
-                let loaded = opening::load(bytes, &replay, named, self.switches, profile, told);
-                events.into_iter().for_each(|event| step.log(event));
-                seen.into_iter().for_each(|seen| step.observe(seen));
-                self.loaded(opening, bytes, loaded, database, step);
-            }
-            (Stage::NewLog { database: own }, Outcome::Done) => {
-                self.write_first(opening, own, step);
-            }
-            (Stage::NewLog { .. }, Outcome::Full) => self.cannot_form_full(step),
-            _ => {
-                step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
-                if opening.forms {
-                    step.notice(Notice::CannotForm { error: LOG_NOT_USABLE });
-                } else {
-                    step.notice(Notice::Halt(HaltReason::Inconsistent));
-                }
-            }
-        }
-    }
-
-    fn judge(
-        &mut self,
-        mut opening: Opening,
-        found: Found,
-        database: &Database,
-        step: &mut Step<'_>,
-    ) {
-        let mut events = Vec::new();
-        let is_empty = found == Found::Empty;
-        // The cluster that begins here comes after every one that has written there.
-        if let Found::Good(log) = &found {
-            let last = log.records.iter().map(|entry| entry.epoch).max().unwrap_or(0);
-            self.journal.epoch = self.journal.epoch.max(last);
-        }
-        self.journal.epoch += 1;
-        let profile = &step.config.profile;
-        let verdict = opening.judge(found, database.sequence, self.switches, profile, &mut events);
-        events.into_iter().for_each(|event| step.log(event));
-        match verdict {
-            Verdict::Refuse(error) => step.notice(Notice::CannotForm { error: error.0 }),
-            Verdict::Own if is_empty => {
-                // A log that says so first: a power cut before the first checkpoint is done leaves no
-                // checkpoint without a log.
-                let mut bytes = log::header();
-                log::put(self.journal.epoch, database.sequence, &log::Record::New, &mut bytes);
-                opening.stage = Stage::NewLog { database: Box::new(database.clone()) };
-                self.opening = Some(opening);
-                let work = Work::Put { bytes, atomic: profile.quorum_files_atomic };
-                self.volume.begin(Purpose::Opening, LOG, &work, step);
-            }
-            Verdict::Own => self.write_first(opening, Box::new(database.clone()), step),
-            Verdict::Load { replay, number, named } => {
-                opening.stage = Stage::ReadingCheckpoint { replay, named };
-                self.opening = Some(opening);
-                let path = log::checkpoint_name(number);
-                self.volume.begin(Purpose::Opening, &path, &Work::Read, step);
-            }
-        }
-    }
-
-    fn loaded(
-        &mut self,
-        opening: Opening,
-        bytes: Option<&[u8]>,
-        loaded: Replayed,
-        database: &Database,
-        step: &mut Step<'_>,
-    ) {
-        match loaded {
-            Replayed::Database(database) => self.write_first(opening, database, step),
-            Replayed::Own => self.write_first(opening, Box::new(database.clone()), step),
-            Replayed::Refuse(error) => step.notice(Notice::CannotForm { error: error.0 }),
-            Replayed::Destroyed => {
-                let ticket = Ticket { part: super::io::Part::Quorum, number: 0 };
-                let replace = super::io::FileOperation::Replace;
-                step.write_file(ticket, Place::Own, "CLUSDB".into(), bytes.unwrap_or(&[]), replace);
-                step.log(ClusterEvent::DatabaseNotOpened);
-                step.log(ClusterEvent::Fatal { error: opening::DATABASE_DAMAGED });
-                step.notice(Notice::CannotForm { error: opening::DATABASE_DAMAGED });
-            }
-        }
-    }
-
-    /// The forming node makes a checkpoint of what it has; then the database is ready.
-    fn write_first(&mut self, mut opening: Opening, database: Box<Database>, step: &mut Step<'_>) {
-        let number = opening.newest().unwrap_or(0);
-        self.journal.open(number, 0, false, opening.others(number), step);
-        self.journal.checkpoint_first(Why::Form);
-        let told = self.journal.work(&mut self.volume, &database, step);
-        opening.stage = Stage::Writing { database };
-        self.opening = Some(opening);
-        self.formed(told, step);
-    }
-
-    fn formed(&mut self, told: Option<Told>, step: &mut Step<'_>) {
-        let Some(Told::Formed(result)) = told else { return };
-        let Some(opening) = self.opening.take() else { return };
-        let Stage::Writing { database } = opening.stage else { return };
-        match result {
-            Ok(()) => {
-                self.ready(&database, step);
-            }
-            Err(112) => self.cannot_form_full(step),
-            Err(error) => {
-                step.log(ClusterEvent::HaltedToStayConsistent { error });
-                step.notice(Notice::CannotForm { error });
-            }
-        }
-    }
-
-    fn ready(&self, database: &Database, step: &mut Step<'_>) {
-        let (sequence, hive) = (database.sequence, database.save());
-        step.notice(Notice::DatabaseReady { epoch: self.journal.epoch, sequence, hive });
-    }
-
-    /// Q251284: nobody holds the disk, so nobody can free space on it.
-    fn cannot_form_full(&mut self, step: &mut Step<'_>) {
-        step.log(ClusterEvent::Fatal { error: 112 });
-        step.log(ClusterEvent::QuorumFull);
-        step.notice(Notice::CannotForm { error: 112 });
-    }
-
-    /// This node has taken the quorum over in a running cluster; its own database is that of all members.
-    /// It goes on with the log if that tells everything, and begins a new one otherwise.
-    fn take_over(
-        &mut self,
-        opening: &Opening,
-        found: Found,
-        database: &Database,
-        step: &mut Step<'_>,
-    ) {
-        let newest = opening.newest().unwrap_or(0);
-        let (mut goes_on, mut length, mut number) = (false, 0, newest);
-        if let Found::Good(log) = found {
-            length = log.length;
-            let is_whole = !log.torn;
-            let replay = log::replay(log, step.config.profile.planted.keeps_earlier_record);
-            // Others went on without this node, and what they have confirmed must not be lost: if the log
-            // tells of a later membership than its own, or of more than the one update that can be on its way.
-            let missed = replay.tail > database.sequence && replay.epoch > self.held_in;
-            if missed || replay.tail > database.sequence + 1 {
-                step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
-                return step.notice(Notice::Halt(HaltReason::Inconsistent));
-            }
-            if let Some((_, checkpoint)) = replay.checkpoint {
-                number = number.max(checkpoint.number);
-                goes_on = is_whole
-                    && self.journal.is_settled(database)
-                    && checkpoint.number == newest
-                    && (replay.logging && replay.tail >= database.sequence || !self.journal.wanted);
-                self.journal.open(number, length, replay.logging, opening.others(number), step);
-                self.journal.count = replay.applied(database.sequence);
-            }
-        } else if let Found::Damaged(_) = found {
-            step.log(ClusterEvent::LogCorrupt);
-        }
-        if !self.journal.is_open() {
-            self.journal.open(number, length, false, opening.others(number), step);
-        }
-        if goes_on {
-            self.journal.owner_first();
-        } else {
-            self.journal.checkpoint_first(Why::Opened);
-        }
-        self.work(database, step);
     }
 
     /// The files cannot be reached from here any more.

@@ -5,11 +5,16 @@
 //! made while every node was up are on the quorum only from the next checkpoint on. What happens to a log or
 //! checkpoint that is missing or damaged differs most between versions: see [`BadLog`].
 
+use super::journal::{LOG, LOG_NOT_USABLE, TOMBSTONE, Told, Why};
 use super::log::{self, Checkpoint, Log, LogError, Replay};
-use super::{journal, journal::TOMBSTONE};
+use super::volume::{Outcome, Work};
+use super::{Purpose, Quorum};
 use crate::cluster::database::Database;
-use crate::cluster::io::{Observation, StartSwitches};
+use crate::cluster::io::{
+    FileOperation, HaltReason, Observation, Part, Place, StartSwitches, Ticket,
+};
 use crate::cluster::profile::{BadLog, ClusterProfile};
+use crate::cluster::step::{Notice, Step};
 use crate::cluster::update::{Update, decode_changes};
 use crate::cluster::{ClusterError, ClusterEvent};
 use crate::registry::Checks;
@@ -106,7 +111,7 @@ impl Opening {
 
     /// Whether no file of the log is there: neither it nor a checkpoint.
     fn is_new(&self) -> bool {
-        self.newest().is_none() && !self.names.iter().any(|n| n.eq_ignore_ascii_case(journal::LOG))
+        self.newest().is_none() && !self.names.iter().any(|n| n.eq_ignore_ascii_case(LOG))
     }
 
     /// What the node that forms does about the log.
@@ -236,4 +241,201 @@ pub(super) fn load(
         database.sequence = *sequence;
     }
     Replayed::Database(Box::new(database))
+}
+
+/// What this node's part of the quorum does about it.
+impl Quorum {
+    pub(super) fn opened_more(
+        &mut self,
+        outcome: Outcome,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        let Some(mut opening) = self.opening.take() else { return };
+        match (std::mem::replace(&mut opening.stage, Stage::Mounting), outcome) {
+            (Stage::Listing, Outcome::Names(names)) => {
+                opening.names = names;
+                opening.stage = Stage::ReadingLog;
+                self.opening = Some(opening);
+                self.volume.begin(Purpose::Opening, LOG, &Work::Read, step);
+            }
+            (Stage::ReadingLog, Outcome::Content(bytes)) => {
+                let found = opening.found(bytes.as_deref());
+                if opening.forms {
+                    self.judge(opening, found, database, step);
+                } else {
+                    self.take_over(&opening, found, database, step);
+                }
+            }
+            (Stage::ReadingCheckpoint { replay, named }, Outcome::Content(bytes)) => {
+                let profile = &step.config.profile;
+                let (mut events, mut seen) = (Vec::new(), Vec::new());
+                let bytes = bytes.as_deref();
+                let told = (&mut events, &mut seen);
+                let loaded = load(bytes, &replay, named, self.switches, profile, told);
+                events.into_iter().for_each(|event| step.log(event));
+                seen.into_iter().for_each(|seen| step.observe(seen));
+                self.loaded(opening, bytes, loaded, database, step);
+            }
+            (Stage::NewLog { database: own }, Outcome::Done) => {
+                self.write_first(opening, own, step);
+            }
+            (Stage::NewLog { .. }, Outcome::Full) => self.cannot_form_full(step),
+            _ => {
+                step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
+                if opening.forms {
+                    step.notice(Notice::CannotForm { error: LOG_NOT_USABLE });
+                } else {
+                    step.notice(Notice::Halt(HaltReason::Inconsistent));
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        mut opening: Opening,
+        found: Found,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        let mut events = Vec::new();
+        let is_empty = found == Found::Empty;
+        // The cluster that begins here comes after every one that has written there.
+        if let Found::Good(log) = &found {
+            let last = log.records.iter().map(|entry| entry.epoch).max().unwrap_or(0);
+            self.journal.epoch = self.journal.epoch.max(last);
+        }
+        self.journal.epoch += 1;
+        let profile = &step.config.profile;
+        let verdict = opening.judge(found, database.sequence, self.switches, profile, &mut events);
+        events.into_iter().for_each(|event| step.log(event));
+        match verdict {
+            Verdict::Refuse(error) => step.notice(Notice::CannotForm { error: error.0 }),
+            Verdict::Own if is_empty => {
+                // A log that says so first: a power cut before the first checkpoint is done leaves no
+                // checkpoint without a log.
+                let mut bytes = log::header();
+                log::put(self.journal.epoch, database.sequence, &log::Record::New, &mut bytes);
+                opening.stage = Stage::NewLog { database: Box::new(database.clone()) };
+                self.opening = Some(opening);
+                let work = Work::Put { bytes, atomic: profile.quorum_files_atomic };
+                self.volume.begin(Purpose::Opening, LOG, &work, step);
+            }
+            Verdict::Own => self.write_first(opening, Box::new(database.clone()), step),
+            Verdict::Load { replay, number, named } => {
+                opening.stage = Stage::ReadingCheckpoint { replay, named };
+                self.opening = Some(opening);
+                let path = log::checkpoint_name(number);
+                self.volume.begin(Purpose::Opening, &path, &Work::Read, step);
+            }
+        }
+    }
+
+    fn loaded(
+        &mut self,
+        opening: Opening,
+        bytes: Option<&[u8]>,
+        loaded: Replayed,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        match loaded {
+            Replayed::Database(database) => self.write_first(opening, database, step),
+            Replayed::Own => self.write_first(opening, Box::new(database.clone()), step),
+            Replayed::Refuse(error) => step.notice(Notice::CannotForm { error: error.0 }),
+            Replayed::Destroyed => {
+                let ticket = Ticket { part: Part::Quorum, number: 0 };
+                let replace = FileOperation::Replace;
+                step.write_file(ticket, Place::Own, "CLUSDB".into(), bytes.unwrap_or(&[]), replace);
+                step.log(ClusterEvent::DatabaseNotOpened);
+                step.log(ClusterEvent::Fatal { error: DATABASE_DAMAGED });
+                step.notice(Notice::CannotForm { error: DATABASE_DAMAGED });
+            }
+        }
+    }
+
+    /// The forming node makes a checkpoint of what it has; then the database is ready.
+    fn write_first(&mut self, mut opening: Opening, database: Box<Database>, step: &mut Step<'_>) {
+        let number = opening.newest().unwrap_or(0);
+        self.journal.open(number, 0, false, opening.others(number), step);
+        self.journal.checkpoint_first(Why::Form);
+        let told = self.journal.work(&mut self.volume, &database, step);
+        opening.stage = Stage::Writing { database };
+        self.opening = Some(opening);
+        self.formed(told, step);
+    }
+
+    pub(super) fn formed(&mut self, told: Option<Told>, step: &mut Step<'_>) {
+        let Some(Told::Formed(result)) = told else { return };
+        let Some(opening) = self.opening.take() else { return };
+        let Stage::Writing { database } = opening.stage else { return };
+        match result {
+            Ok(()) => {
+                self.ready(&database, step);
+            }
+            Err(112) => self.cannot_form_full(step),
+            Err(error) => {
+                step.log(ClusterEvent::HaltedToStayConsistent { error });
+                step.notice(Notice::CannotForm { error });
+            }
+        }
+    }
+
+    pub(super) fn ready(&self, database: &Database, step: &mut Step<'_>) {
+        let (sequence, hive) = (database.sequence, database.save());
+        step.notice(Notice::DatabaseReady { epoch: self.journal.epoch, sequence, hive });
+    }
+
+    /// Q251284: nobody holds the disk, so nobody can free space on it.
+    fn cannot_form_full(&mut self, step: &mut Step<'_>) {
+        step.log(ClusterEvent::Fatal { error: 112 });
+        step.log(ClusterEvent::QuorumFull);
+        step.notice(Notice::CannotForm { error: 112 });
+    }
+
+    /// This node has taken the quorum over in a running cluster; its own database is that of all members.
+    /// It goes on with the log if that tells everything, and begins a new one otherwise.
+    fn take_over(
+        &mut self,
+        opening: &Opening,
+        found: Found,
+        database: &Database,
+        step: &mut Step<'_>,
+    ) {
+        let newest = opening.newest().unwrap_or(0);
+        let (mut goes_on, mut length, mut number) = (false, 0, newest);
+        if let Found::Good(log) = found {
+            length = log.length;
+            let is_whole = !log.torn;
+            let replay = log::replay(log, step.config.profile.planted.keeps_earlier_record);
+            // Others went on without this node, and what they have confirmed must not be lost: if the log
+            // tells of a later membership than its own, or of more than the one update that can be on its way.
+            let missed = replay.tail > database.sequence && replay.epoch > self.held_in;
+            if missed || replay.tail > database.sequence + 1 {
+                step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
+                return step.notice(Notice::Halt(HaltReason::Inconsistent));
+            }
+            if let Some((_, checkpoint)) = replay.checkpoint {
+                number = number.max(checkpoint.number);
+                goes_on = is_whole
+                    && self.journal.is_settled(database)
+                    && checkpoint.number == newest
+                    && (replay.logging && replay.tail >= database.sequence || !self.journal.wanted);
+                self.journal.open(number, length, replay.logging, opening.others(number), step);
+                self.journal.count = replay.applied(database.sequence);
+            }
+        } else if let Found::Damaged(_) = found {
+            step.log(ClusterEvent::LogCorrupt);
+        }
+        if !self.journal.is_open() {
+            self.journal.open(number, length, false, opening.others(number), step);
+        }
+        if goes_on {
+            self.journal.owner_first();
+        } else {
+            self.journal.checkpoint_first(Why::Opened);
+        }
+        self.work(database, step);
+    }
 }

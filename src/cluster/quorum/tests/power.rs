@@ -6,7 +6,7 @@ use crate::cluster::database::Database;
 use crate::cluster::ids::*;
 use crate::cluster::io::StartSwitches;
 use crate::cluster::profile::{BadLog, ClusterProfile};
-use crate::cluster::quorum::{journal, log};
+use crate::cluster::quorum::{NOT_ONLINE, journal, log};
 use crate::cluster::step::Notice;
 
 pub const SWITCHES: StartSwitches = StartSwitches {
@@ -653,6 +653,20 @@ fn who_slept_through_a_change_of_the_others_does_not_go_on_without_it() {
             assert!(cluster.lose_owner(true) && cluster.alive());
             cluster.commit(20).expect("there is room");
         }
+    }
+}
+
+/// While the quorum is given back nothing is logged: the next owner has the change. The last node has nobody.
+#[test]
+fn the_last_node_takes_no_change_while_it_gives_the_quorum_back() {
+    for (alone, result) in [(true, Err(NOT_ONLINE)), (false, Ok(()))] {
+        let mut cluster = Cluster::formed(3, ClusterProfile::w2k(4), 3).expect("it forms");
+        assert!(alone || cluster.join(1));
+        cluster.commit(20).expect("there is room");
+        cluster.lab.act(0, |_, step| {
+            step.notice(Notice::GiveDisk { disk: QUORUM_DISK, orderly: true });
+        });
+        assert_eq!(cluster.commit(20), result);
     }
 }
 
