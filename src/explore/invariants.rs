@@ -332,10 +332,6 @@ impl Invariants {
                 self.breach(at, "nothing-committed-lost", unlogged.or(dropped), detail);
             }
         }
-        // Changes that are in no log are gone, and files of keys that were added by them have no entry now.
-        if self.updates.last_key_value().is_some_and(|(applied, _)| *applied > has) {
-            self.oracles.went_back(node, look);
-        }
         // Whoever forms counts on from what it has.
         self.updates.retain(|&sequence, _| sequence <= has);
         self.committed.retain(|&sequence, _| sequence <= has);
@@ -352,7 +348,7 @@ impl Invariants {
         let look = Outside { plan, site, world };
         let holder = plan.config.node_ids().find(|&node| look.holds_quorum(node));
         if let Some(holder) = holder.filter(|&node| look.is_up(node, at)) {
-            self.oracles.end(at, holder, &look, &mut self.breaches);
+            Oracles::end(at, holder, &look, &mut self.breaches);
         }
     }
 }

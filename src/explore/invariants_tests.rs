@@ -472,31 +472,13 @@ fn what_is_deleted_leaves_neither_an_entry_nor_a_file() {
         let mut story = Story::w2k();
         change(&mut story.look);
         let mut out = Vec::new();
-        story.invariants.oracles.end(at, A, &story.look, &mut out);
+        Oracles::end(at, A, &story.look, &mut out);
         out.len()
     };
     assert_eq!(end(&|_| ()), 0);
     assert_eq!(end(&|look| look.resources.clear()), 1, "the entry");
     assert_eq!(end(&|look| look.listed.clear()), 1, "the file");
     assert_eq!(end(&|look| (look.listed.clear(), look.files.clear()).0), 0);
-}
-
-/// A key was added while all nodes were up, so in no log; the nodes lost power, and the entry is gone.
-#[test]
-fn a_file_whose_entry_was_lost_with_the_database_was_not_deleted() {
-    for (has, left) in [(1, 0), (2, 1)] {
-        let mut story = Story::w2k();
-        story.update(&[A, B, NodeId(3)], 2, 20);
-        for node in [A, B, NodeId(3)] {
-            story.tell(node, What::ClusterDown(None));
-        }
-        story.look.listed.clear();
-        story.look.sequence = has;
-        story.seen(A, Observation::Formed);
-        let mut out = Vec::new();
-        story.invariants.oracles.end(story.at, A, &story.look, &mut out);
-        assert_eq!(out.len(), left);
-    }
 }
 
 /// Oracle 6.

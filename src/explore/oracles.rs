@@ -67,8 +67,6 @@ pub(super) struct Oracles {
     unsaved: BTreeMap<(NodeId, u64), SimTime>,
     /// A write of a node has failed: its saves wait until then.
     retries: BTreeMap<NodeId, SimTime>,
-    /// Files whose checkpoint was added by a change that is lost, as every version loses some.
-    orphans: BTreeSet<String>,
     /// Files being written.
     writing: BTreeSet<(NodeId, ResourceId, u32)>,
 }
@@ -82,11 +80,6 @@ impl Oracles {
         self.unsaved.retain(|(of, _), _| *of != node);
         self.writing.retain(|(of, ..)| *of != node);
         self.retries.remove(&node);
-    }
-
-    /// The database of the node that formed is older than what nodes had applied.
-    pub fn went_back(&mut self, node: NodeId, look: &dyn Look) {
-        self.orphans.extend(unlisted(node, look));
     }
 
     /// Something was written into a node's event log.
@@ -337,25 +330,18 @@ impl Oracles {
     }
 
     /// The run is over: what was deleted is gone. `holder` holds the quorum.
-    pub fn end(&self, at: SimTime, holder: NodeId, look: &dyn Look, out: &mut Vec<Breach>) {
+    pub fn end(at: SimTime, holder: NodeId, look: &dyn Look, out: &mut Vec<Breach>) {
         let (known, listed) = (look.resources(holder), look.listed(holder));
         if let Some(left) = listed.iter().find(|it| !known.contains(&it.resource)) {
             let detail = format!("checkpoint {} of resource {}", left.number, left.resource.0);
             out.push(Breach { at, name: "nothing-left-behind", quirk: None, detail });
         }
-        let left = unlisted(holder, look).into_iter().find(|file| !self.orphans.contains(file));
-        if let Some(file) = left {
+        let is_listed = |file: &&String| listed.iter().any(|it| it.file.eq_ignore_ascii_case(file));
+        if let Some(file) = look.files().unwrap_or_default().iter().find(|file| !is_listed(file)) {
             let detail = format!("{file} belongs to no checkpoint");
             out.push(Breach { at, name: "nothing-left-behind", quirk: None, detail });
         }
     }
-}
-
-/// Files of checkpoints that the database of a node does not list.
-fn unlisted(node: NodeId, look: &dyn Look) -> Vec<String> {
-    let listed = look.listed(node);
-    let is_listed = |file: &String| listed.iter().any(|it| it.file.eq_ignore_ascii_case(file));
-    look.files().unwrap_or_default().into_iter().filter(|file| !is_listed(file)).collect()
 }
 
 /// A torn file is taken for what it is by versions that check nothing (Q216064).

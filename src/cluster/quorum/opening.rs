@@ -22,6 +22,9 @@ use crate::registry::Checks;
 /// Service error: the process ended unexpectedly.
 pub(super) const TERMINATED: u32 = 1067;
 
+/// How files of registry checkpoints end.
+const CHECKPOINT_FILE: &str = ".CPT";
+
 /// The database of the node is damaged.
 pub(super) const DATABASE_DAMAGED: u32 = 1009;
 
@@ -341,7 +344,10 @@ impl Quorum {
         step: &mut Step<'_>,
     ) {
         match loaded {
-            Replayed::Database(database) => self.write_first(opening, database, step),
+            Replayed::Database(database) => {
+                self.delete_unlisted(&opening, &database, step);
+                self.write_first(opening, database, step);
+            }
             Replayed::Own => self.write_first(opening, Box::new(database.clone()), step),
             Replayed::Refuse(error) => step.notice(Notice::CannotForm { error: error.0 }),
             Replayed::Destroyed => {
@@ -436,6 +442,23 @@ impl Quorum {
         } else {
             self.journal.checkpoint_first(Why::Opened);
         }
+        self.delete_unlisted(opening, database, step);
         self.work(database, step);
+    }
+
+    /// Deletes files of registry checkpoints that are in no list: whoever held the quorum when they were
+    /// removed has died before it could. A new one is written only when every member has its entry.
+    fn delete_unlisted(&mut self, opening: &Opening, database: &Database, step: &mut Step<'_>) {
+        let is_file = |name: &&String| name.to_ascii_uppercase().ends_with(CHECKPOINT_FILE);
+        let mut files = opening.names.iter().filter(is_file).peekable();
+        if files.peek().is_none() {
+            return;
+        }
+        let all = database.all_checkpoints().into_iter();
+        let file = |(resource, number, _)| database.checkpoint_file(resource, number);
+        let listed: Vec<String> = all.map(file).collect();
+        for name in files.filter(|name| !listed.iter().any(|it| it.eq_ignore_ascii_case(name))) {
+            self.volume.begin(Purpose::Nothing, name, &Work::Delete, step);
+        }
     }
 }

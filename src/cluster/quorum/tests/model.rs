@@ -184,7 +184,7 @@ fn files_are_reached_from_every_node_wherever_the_quorum_is() {
     let mut cluster = Cluster::new(3, ClusterProfile::w2k(4), Streams::new(1).stream("files"));
     assert_eq!(cluster.form(0, SWITCHES), Ok(()));
     assert!(cluster.join(1) && cluster.join(2));
-    let path = r"MSCS\{resource}\00000001.CPT";
+    let path = r"MSCS\{resource}\state.dat";
     let ask = |cluster: &mut Cluster, node: usize, number, operation| {
         let ticket = Ticket { part: Part::Checkpoints, number };
         cluster.lab.act(node, |it, step| {

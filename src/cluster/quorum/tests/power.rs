@@ -8,6 +8,8 @@ use crate::cluster::io::StartSwitches;
 use crate::cluster::profile::{BadLog, ClusterProfile};
 use crate::cluster::quorum::{NOT_ONLINE, journal, log};
 use crate::cluster::step::Notice;
+use crate::cluster::update::DbChange;
+use crate::registry::KeyPath;
 
 pub const SWITCHES: StartSwitches = StartSwitches {
     fix_quorum: false,
@@ -200,14 +202,18 @@ impl Cluster {
     /// A change of the database. It is logged first, then applied by every member.
     pub fn commit(&mut self, size: usize) -> Result<(), u32> {
         self.changes += 1;
+        self.commit_these(&change(self.changes, size))
+    }
+
+    fn commit_these(&mut self, changes: &[DbChange]) -> Result<(), u32> {
         self.sequence += 1;
-        let (sequence, changes) = (self.sequence, change(self.changes, size));
+        let sequence = self.sequence;
         let owner = self.owner;
-        self.lab.act(owner, |it, step| it.quorum.log(sequence, &changes, &it.database, step));
+        self.lab.act(owner, |it, step| it.quorum.log(sequence, changes, &it.database, step));
         let answered = |n: &Notice| matches!(n, Notice::Logged { .. });
         let logged = self.lab.wait(owner, SimDuration::from_secs(5), answered);
         let mut next = self.lab.nodes[owner].database.clone();
-        next.apply(&changes).expect("it sets a value");
+        next.apply(changes).expect("it sets a value");
         match logged {
             Some(Notice::Logged { ok: true, .. }) => {}
             Some(_) => return Err(self.lab.nodes[owner].quorum.last_error()),
@@ -220,7 +226,7 @@ impl Cluster {
         self.states.push(next.digest());
         for node in members(self) {
             let it = &mut self.lab.nodes[node];
-            it.database.apply(&changes).expect("it sets a value");
+            it.database.apply(changes).expect("it sets a value");
             it.database.sequence = sequence;
             it.clusdb = Some(it.database.save());
         }
@@ -653,6 +659,33 @@ fn who_slept_through_a_change_of_the_others_does_not_go_on_without_it() {
             assert!(cluster.lose_owner(true) && cluster.alive());
             cluster.commit(20).expect("there is room");
         }
+    }
+}
+
+/// A key was taken off its list, and the owner of the quorum died before it had deleted the file.
+#[test]
+fn files_that_are_in_no_list_are_deleted_by_who_holds_the_quorum_next() {
+    for forms in [true, false] {
+        let mut cluster = Cluster::formed(3, ClusterProfile::w2k(4), 3).expect("it forms");
+        assert!(cluster.join(1));
+        let database = &cluster.lab.nodes[0].database;
+        let key = KeyPath::parse("Software\\Stock").expect("a key");
+        let (number, changes) = database.add_checkpoint(ResourceId(1), &key).expect("it is new");
+        let names = [number, number + 1].map(|n| database.checkpoint_file(ResourceId(1), n));
+        cluster.commit_these(&changes).expect("there is room");
+        let [listed, unlisted] = names.map(|name| name.to_ascii_lowercase());
+        for name in [&listed, &unlisted] {
+            cluster.lab.files.insert(name.clone(), vec![1]);
+        }
+        if forms {
+            cluster.lab.blackout();
+            assert_eq!(cluster.form(1, SWITCHES), Ok(()));
+        } else {
+            assert!(cluster.lose_owner(false));
+        }
+        cluster.lab.run(SimDuration::from_secs(1));
+        let is_there = |name| cluster.lab.files.contains_key(name);
+        assert!(is_there(&listed) && !is_there(&unlisted), "forms: {forms}");
     }
 }
 
