@@ -119,15 +119,16 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Takes the list of the database. Files of checkpoints that are not in it any more are removed by the
-    /// node that holds the quorum.
+    /// node that holds the quorum, and once more by the one that saved them, which may be the last to know.
     pub fn load(&mut self, listed: Vec<Listed>, holds_quorum: bool, step: &mut Step<'_>) {
         for at in 0..self.slots.len() {
             let Some(slot) = &self.slots[at] else { continue };
             if !listed.contains(&slot.listed) {
                 let file = slot.listed.file.clone();
+                let saves = slot.watched || slot.doing != Doing::Nothing;
                 self.unwatch(at, step);
                 self.slots[at] = None;
-                if holds_quorum {
+                if holds_quorum || saves {
                     self.file(None, file, QuorumFileOperation::Delete, step);
                 }
             }

@@ -367,6 +367,23 @@ fn a_deleted_checkpoint_leaves_no_file() {
     assert_eq!(lab.files.len(), 0);
 }
 
+/// The node that runs the resource is the last to know: it saved again after the quorum's holder had deleted.
+#[test]
+fn who_still_saves_what_was_deleted_deletes_it_too() {
+    for (watches, left) in [(true, 0), (false, 1)] {
+        let mut lab = lab();
+        lab.online();
+        lab.set(KEY, 2);
+        lab.rest();
+        if !watches {
+            lab.offline(true);
+        }
+        lab.act(|parts, step| parts.load(Vec::new(), false, step));
+        lab.rest();
+        assert_eq!(lab.files.len(), left, "watches: {watches}");
+    }
+}
+
 #[test]
 fn a_key_that_is_not_there_cannot_be_added() {
     let mut lab = Lab::new(ClusterProfile::w2k(4), &[]);

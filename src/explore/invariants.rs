@@ -171,8 +171,15 @@ impl Invariants {
                 continue;
             }
             let Some(r) = look.runs_of(other, group) else { continue };
-            if !self.members.get(&node).is_some_and(|members| members.contains(other)) {
-                self.to_give_up.push((at + learns(&plan.config.profile), group, node, other));
+            // Which of the two was put out: the other, or this one, which starts again what it still has.
+            let knows = |a, b| self.members.get(&a).is_some_and(|members| members.contains(b));
+            let expelled = match (knows(node, other), knows(other, node)) {
+                (false, _) => Some((node, other)),
+                (true, false) => Some((other, node)),
+                (true, true) => None,
+            };
+            if let Some((owner, expelled)) = expelled {
+                self.to_give_up.push((at + learns(&plan.config.profile), group, owner, expelled));
                 continue;
             }
             let name = |r: ResourceId| resources[usize::from(r.0)].name.as_str();

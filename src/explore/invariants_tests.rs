@@ -191,6 +191,23 @@ fn a_node_that_was_put_out_has_to_give_its_groups_up_in_time() {
 }
 
 #[test]
+fn a_node_that_was_put_out_may_start_again_what_it_still_has() {
+    for gives_up in [true, false] {
+        let mut story = Story::w2k();
+        story.members(A, [A]);
+        story.runs(A, true);
+        story.runs(B, true);
+        assert_eq!(story.broken(), [""; 0]);
+        if gives_up {
+            story.runs(B, false);
+        }
+        story.at += learns(&ClusterProfile::w2k(4));
+        story.members(A, [A]);
+        assert_eq!(story.broken().len(), usize::from(!gives_up), "{:?}", story.broken());
+    }
+}
+
+#[test]
 fn a_sleeper_that_still_runs_a_group_breaks_nothing() {
     let mut story = Story::w2k();
     story.runs(A, true);
