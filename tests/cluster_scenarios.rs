@@ -49,3 +49,26 @@ fn a_quorum_that_is_moved_in_the_middle_of_a_regroup_has_one_owner() {
     let broken = result.measures.iter().find(|m| m.name == "cluster.breaches");
     assert_eq!(broken.map(|m| m.max), Some(0.0));
 }
+
+/// A sweep can be tabulated by what was broken, and by which documented fault explains it.
+#[test]
+fn broken_rules_and_documented_faults_are_counted_one_by_one() {
+    let file = Path::new("scenarios/cluster/split-brain-nt40.toml");
+    let plan = load_file(file, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let options = RunOptions { seed: Some(1), ..RunOptions::default() };
+    let result = run("split-brain-nt40.toml", &Arc::new(plan), options).expect("it runs");
+    let counted = |prefix: &str| -> Vec<(String, f64)> {
+        let those = result.measures.iter().filter(|m| m.name.starts_with(prefix));
+        those.map(|m| (m.name.clone(), m.max)).collect()
+    };
+    let all = counted("cluster.breaches")[0].1;
+    let (broken, quirks) = (counted("cluster.broken."), counted("cluster.quirk."));
+    assert!(all > 0.0);
+    assert_eq!(broken.iter().map(|(_, n)| n).sum::<f64>(), all, "{broken:?}");
+    assert!(broken.iter().any(|(name, _)| name == "cluster.broken.one-writer"), "{broken:?}");
+    assert_eq!(quirks, [("cluster.quirk.Q289863".to_string(), all)]);
+
+    let measures = run_file(&[]).measures;
+    let named = |part: &str| measures.iter().any(|m| m.name.contains(part));
+    assert!(!named(".broken.") && !named(".quirk."), "what never happened is not measured");
+}

@@ -67,6 +67,7 @@ swarm() {
 # In how many runs of a sweep each thing happened at all, and how often in the run in the middle.
 happened() {
     awk -F, -v name="$1" '
+        { gsub(/"([^"]|"")*"/, "") }
         NR == 1 { for (i = 1; i <= NF; i++) if ($i ~ /^cluster\.[a-z_]+$|^events\./) column[++k] = i; split($0, head, ","); next }
         { for (c = 1; c <= k; c++) { x = $column[c] + 0; if (x > 0) hits[c]++; all[c] = all[c] " " x } }
         END {
@@ -76,6 +77,35 @@ happened() {
                 printf "| %s | %s | %d of %d | %s | %s |\n", name, head[column[c]], hits[c], NR - 1, v[int((n + 1) / 2)], v[n]
             }
         }' "$out/$2/runs.csv"
+}
+
+# Documented faults that explain broken rules: one row each, with the runs in which it did, the first of them, and
+# the broken rules it explains in all runs together. Then the rules, likewise.
+quirks() {
+    echo '| documented fault, or rule | runs with it | first seed | breaches in all runs |'
+    echo '|---|---|---|---|'
+    awk -F, '
+        # What is quoted may contain commas, and is not needed here.
+        { gsub(/"([^"]|"")*"/, "") }
+        NR == 1 {
+            for (i = 1; i <= NF; i++) {
+                if ($i == "seed") seed = i
+                if ($i ~ /^cluster\.(quirk|broken)\./) { column[++k] = i; name[k] = $i; sub(/^[^.]*\.[^.]*\./, "", name[k]) }
+                if ($i ~ /^cluster\.quirk\./) quirk[k] = 1
+            }
+            next
+        }
+        {
+            runs++
+            for (c = 1; c <= k; c++) if ($column[c] + 0 > 0) {
+                if (!hits[c]++ || $seed + 0 < first[c]) first[c] = $seed + 0
+                total[c] += $column[c]
+            }
+        }
+        END {
+            for (q = 1; q >= 0; q--) for (c = 1; c <= k; c++)
+                if (quirk[c] + 0 == q) printf "| %s | %d of %d | %d | %d |\n", name[c], hits[c], runs, first[c], total[c]
+        }' "$out/$1/runs.csv"
 }
 
 coverage() {
@@ -95,7 +125,7 @@ for part in "${@:-planted coverage two four nt40}"; do
             planted) planted_table ;;
             two) swarm two swarm-two-nodes "$two" ;;
             four) swarm four swarm-four-nodes "$four" ;;
-            nt40) swarm nt40 swarm-nt40 "$nt40" ;;
+            nt40) swarm nt40 swarm-nt40 "$nt40" && quirks nt40 | tee "$out/nt40-quirks.md" ;;
             coverage) coverage ;;
             *) echo "no such part: $one" >&2; exit 2 ;;
         esac

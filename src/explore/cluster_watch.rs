@@ -1,5 +1,22 @@
 //! Watching clusters: how long groups were away, what that time was spent on, what checkpoints lost, who
 //! owned what. Nothing flows back into the run.
+//!
+//! What is measured, each name after `cluster.` (`cluster.NAME.` in a world of several):
+//!
+//! | measure | what it is |
+//! | --- | --- |
+//! | `downtime`, `GROUP.downtime` | each time a group that was online was not, until it was again |
+//! | `detect` | from the silence of a member to the first regroup after it |
+//! | `arbitrate` | from the begin of an arbitration that is won to its end |
+//! | `online` | from the taking of a group until all its resources are online |
+//! | `recovery_point` | the span of the changes that a restored checkpoint has lost |
+//! | `lost_changes` | how many they were |
+//! | `formed`, `regroups`, .. | how often that happened, 0 too |
+//! | `breaches` | how often a rule was broken; the table in `invariants` has the rules |
+//! | `broken.RULE` | how often this one was, whatever explains it; nothing if never |
+//! | `quirk.ARTICLE` | how many of the breaches this documented fault explains; nothing if none |
+//!
+//! Breaches beyond the thousandth of a run are not counted.
 
 use super::invariants::Invariants;
 use crate::base::{SimDuration, SimTime};
@@ -456,8 +473,25 @@ impl SiteWatch {
             let n = self.counts.get(name).copied().unwrap_or(0);
             out.push(count(format!("{prefix}.{name}"), "1", n as f64));
         }
-        let breaches = self.invariants.breaches.len();
-        out.push(count(format!("{prefix}.breaches"), "1", breaches as f64));
+        self.measure_breaches(prefix, out);
+    }
+
+    /// How often each rule was broken, and each documented fault seen: only those that were, by name.
+    fn measure_breaches(&self, prefix: &str, out: &mut Vec<Measure>) {
+        let breaches = &self.invariants.breaches;
+        out.push(count(format!("{prefix}.breaches"), "1", breaches.len() as f64));
+        let (mut rules, mut quirks) = (BTreeMap::new(), BTreeMap::new());
+        for breach in breaches {
+            *rules.entry(breach.name).or_insert(0u64) += 1;
+            if let Some(quirk) = breach.quirk {
+                *quirks.entry(quirk).or_insert(0u64) += 1;
+            }
+        }
+        for (kind, counts) in [("broken", rules), ("quirk", quirks)] {
+            for (name, n) in counts {
+                out.push(count(format!("{prefix}.{kind}.{name}"), "1", n as f64));
+            }
+        }
     }
 }
 
