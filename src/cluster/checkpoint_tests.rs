@@ -5,7 +5,9 @@ use super::super::ids::NodeId;
 use super::super::profile::ClusterProfile;
 use super::*;
 use crate::base::{Now, Outbox, Stream, Streams, WallTime};
-use crate::registry::{Caller, Registry, Restore, Rights, Security, Value, WatchFilter, WatchId};
+use crate::registry::{
+    Caller, Checks, Registry, Restore, Rights, Security, Value, WatchFilter, WatchId,
+};
 use std::collections::VecDeque;
 
 const ME: Caller<'static> = Caller { process: "clussvc", account: "cluster" };
@@ -16,6 +18,15 @@ fn path(text: &str) -> KeyPath {
 
 /// Something that is done with the checkpoints.
 type Act<'a> = Box<dyn FnOnce(&mut Checkpoints, &mut Step<'_>) + 'a>;
+
+/// How much of a write has reached the disk when power fails.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Tear {
+    Nothing,
+    FirstHalf,
+    SecondHalf,
+    Whole,
+}
 
 struct Lab {
     config: ClusterConfig,
@@ -134,8 +145,10 @@ impl Lab {
                 });
                 self.act(|parts, step| parts.registry(ticket, reply, step));
             }
-            RegistryAction::Restore { key, bytes, .. } => {
-                let done = self.registry.restore(key, out.bytes(*bytes), &Restore::by(ME));
+            RegistryAction::Restore { key, bytes, checked } => {
+                let checks = if *checked { Checks::All } else { Checks::None };
+                let how = Restore { checks, ..Restore::by(ME) };
+                let done = self.registry.restore(key, out.bytes(*bytes), &how);
                 let reply = RegistryReply::Restored(done.map(drop));
                 self.act(|parts, step| parts.registry(ticket, reply, step));
             }
@@ -163,6 +176,19 @@ impl Lab {
         self.signals();
     }
 
+    /// Sets many values of the key to one number, so that a mixture of two states can be told from both.
+    fn fill(&mut self, value: u32) {
+        for name in 'a'..='p' {
+            let name = name.to_string();
+            self.registry.set(&path(KEY), &name, Value::Dword(value)).expect("a value");
+        }
+        self.signals();
+    }
+
+    fn digest(&self) -> u64 {
+        self.registry.digest(&path(KEY))
+    }
+
     fn get(&self, key: &str) -> Option<u32> {
         self.registry.dword(&path(key), "v").expect("a number")
     }
@@ -188,6 +214,35 @@ impl Lab {
         true
     }
 
+    /// Power fails while the oldest operation, a write, is on its way.
+    fn cut(&mut self, tear: Tear) {
+        let (_, path, operation) = self.disk.pop_front().expect("a write");
+        let old = self.files.get(&path).cloned().unwrap_or_default();
+        let bytes = match (operation, tear) {
+            (_, Tear::Nothing) => return,
+            (QuorumFileOperation::Replace(new), Tear::Whole) => new,
+            (QuorumFileOperation::Replace(_), _) => return,
+            (QuorumFileOperation::Overwrite(new), _) => mixture(old, new, tear),
+            (other, _) => panic!("{other:?}"),
+        };
+        self.files.insert(path, bytes);
+    }
+
+    /// Another node with the same disk and an older state of the key.
+    fn other_node(&self) -> Lab {
+        let mut other = Lab::new(self.config.profile.clone(), &[KEY]);
+        other.fill(999);
+        other.files.clone_from(&self.files);
+        other
+    }
+
+    /// The save that is due begins: its write is on its way to the disk.
+    fn begin_save(&mut self) {
+        self.now = self.parts.next_deadline().expect("a save");
+        self.act(|parts, step| parts.on_deadline(step));
+        assert_eq!(self.disk.len(), 1);
+    }
+
     /// Lets everything come to rest.
     fn rest(&mut self) {
         loop {
@@ -199,27 +254,52 @@ impl Lab {
     }
 
     fn online(&mut self) {
+        self.online_of(R);
+    }
+
+    fn online_of(&mut self, resource: ResourceId) {
         let before = self.restored.len();
-        self.act(|parts, step| parts.restore(R, step));
+        self.act(|parts, step| parts.restore(resource, step));
         while self.disk_step() {}
         assert_eq!(self.restored.len(), before + 1, "the resource waits for its keys for ever");
-        self.act(|parts, step| parts.watch(R, step));
+        self.act(|parts, step| parts.watch(resource, step));
     }
 
     fn offline(&mut self, save: bool) {
+        self.offline_of(R, save);
+    }
+
+    fn offline_of(&mut self, resource: ResourceId, save: bool) {
         let before = self.saved.len();
-        self.act(|parts, step| parts.close(R, save, step));
+        self.act(|parts, step| parts.close(resource, save, step));
         while self.disk_step() {}
         assert_eq!(self.saved.len(), before + 1, "the resource waits for its keys for ever");
     }
 
     /// What a file holds, as a value.
     fn saved_value(&self, number: u32) -> Option<u32> {
-        let bytes = self.files.get(&listed(number, KEY).file)?;
+        self.saved_in(&listed(number, KEY).file, "v")
+    }
+
+    fn saved_in(&self, file: &str, value: &str) -> Option<u32> {
+        let bytes = self.files.get(file)?;
         let mut other = Registry::with_hives();
         other.restore(&path(KEY), bytes, &Restore::by(ME)).expect("a whole file");
-        other.dword(&path(KEY), "v").expect("a number")
+        other.dword(&path(KEY), value).expect("a number")
     }
+}
+
+/// What a write in place leaves of the old file and the new.
+fn mixture(mut old: Vec<u8>, new: Vec<u8>, tear: Tear) -> Vec<u8> {
+    let half = new.len() / 2;
+    old.resize(new.len(), 0);
+    match tear {
+        Tear::Nothing => {}
+        Tear::FirstHalf => old[..half].copy_from_slice(&new[..half]),
+        Tear::SecondHalf => old[half..].copy_from_slice(&new[half..]),
+        Tear::Whole => return new,
+    }
+    old
 }
 
 fn lab() -> Lab {
@@ -353,6 +433,132 @@ fn a_file_that_is_missing_leaves_the_key_alone() {
     let mut lab = lab();
     lab.online();
     assert_eq!((lab.get(KEY), lab.events.len()), (Some(1), 0));
+}
+
+/// Three saves after the first, the last of them when the resource is taken offline; power fails at one.
+/// What the key held at the save before, what it holds, and what another node restores then.
+fn cut_at(profile: &ClusterProfile, save: u32, tear: Tear) -> ([u64; 2], Lab) {
+    let mut lab = Lab::new(profile.clone(), &[KEY]);
+    lab.fill(100);
+    lab.online();
+    let mut held = [0; 2];
+    for value in 0..=save {
+        lab.fill(value);
+        held = [held[1], lab.digest()];
+        match value {
+            3 => lab.act(|parts, step| parts.close(R, true, step)),
+            _ => lab.begin_save(),
+        }
+        if value == save {
+            lab.cut(tear);
+        }
+        while lab.disk_step() {}
+    }
+    let mut other = lab.other_node();
+    other.online();
+    (held, other)
+}
+
+#[test]
+fn a_power_cut_at_any_save_leaves_the_old_state_or_the_new() {
+    for profile in [ClusterProfile::w2k(4), ClusterProfile::w2k3(0)] {
+        for save in 1..=3 {
+            for (tear, place) in
+                [(Tear::Nothing, 0), (Tear::FirstHalf, 0), (Tear::SecondHalf, 0), (Tear::Whole, 1)]
+            {
+                let (held, other) = cut_at(&profile, save, tear);
+                assert_eq!(other.digest(), held[place], "save {save}, {tear:?}");
+                assert_eq!(other.events, [0; 0], "save {save}, {tear:?}");
+            }
+        }
+    }
+}
+
+/// NT 4.0 writes in place, and takes what it can read for what was saved.
+#[test]
+fn a_power_cut_on_nt40_leaves_a_mixture_that_nobody_notices() {
+    for save in 1..=3 {
+        for (tear, a, p) in [
+            (Tear::Nothing, save - 1, save - 1),
+            (Tear::FirstHalf, save, save - 1),
+            (Tear::SecondHalf, save - 1, save),
+            (Tear::Whole, save, save),
+        ] {
+            let (_, other) = cut_at(&ClusterProfile::nt40(6), save, tear);
+            let value = |name| other.registry.dword(&path(KEY), name).expect("a number");
+            assert_eq!([value("a"), value("p")], [Some(a), Some(p)], "save {save}, {tear:?}");
+            assert_eq!(other.events, [0; 0], "save {save}, {tear:?}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_is_event_1024_or_on_nt40_loaded_as_it_is() {
+    // Without checks only the first six bytes matter: who wrote this, and in which version of the format.
+    for (profile, known) in [(ClusterProfile::w2k(4), usize::MAX), (ClusterProfile::nt40(6), 6)] {
+        let mut lab = Lab::new(profile, &[KEY]);
+        lab.fill(1);
+        lab.online();
+        lab.offline(true);
+        let (saved, file) = (lab.digest(), listed(1, KEY).file);
+        let whole = lab.files[&file].clone();
+        let mut mixtures = 0;
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            lab.files.insert(file.clone(), damaged);
+            lab.fill(2);
+            let own = lab.digest();
+            lab.events.clear();
+            lab.online();
+            if at < known {
+                assert_eq!((lab.digest(), lab.events.as_slice()), (own, &[1024][..]), "byte {at}");
+            } else {
+                assert_ne!(lab.digest(), own, "byte {at}");
+                assert_eq!(lab.events, [0; 0], "byte {at}");
+                mixtures += usize::from(lab.digest() != saved);
+            }
+            lab.offline(false);
+        }
+        assert_eq!(mixtures > whole.len() / 2, known == 6, "{mixtures} of {}", whole.len());
+    }
+}
+
+/// Each has a file of its own, and a restore is no change (SDK: use different keys).
+#[test]
+fn two_resources_with_one_key_take_what_is_the_others() {
+    const S: ResourceId = ResourceId(4);
+    let of_s = Listed { resource: S, file: "MSCS\\{4}\\00000001.CPT".into(), ..listed(1, KEY) };
+    let mut lab = lab();
+    lab.registry.set(&path(KEY), "mine", Value::Dword(1)).expect("a value");
+    lab.online();
+    lab.set(KEY, 2);
+    lab.rest();
+    // The other resource comes from another node, where the key held something else.
+    let mut there = Lab::new(ClusterProfile::w2k(4), &[]);
+    there.listed.push(of_s.clone());
+    there.load();
+    there.set(KEY, 100);
+    there.online_of(S);
+    there.offline_of(S, true);
+    lab.files.insert(of_s.file.clone(), there.files[&of_s.file].clone());
+    lab.listed.push(of_s.clone());
+    lab.load();
+    lab.online_of(S);
+    lab.rest();
+    let mine = |lab: &Lab| lab.registry.dword(&path(KEY), "mine").expect("a number");
+    assert_eq!((lab.get(KEY), mine(&lab)), (Some(100), None), "it is overwritten");
+    assert_eq!(lab.saved_value(1), Some(2), "but not yet in the file of the first");
+    lab.set(KEY, 101);
+    lab.rest();
+    let file = listed(1, KEY).file;
+    assert_eq!([lab.saved_value(1), lab.saved_in(&file, "mine")], [Some(101), None]);
+    assert_eq!(lab.saved_in(&of_s.file, "v"), Some(101), "both save the change");
+    // It goes away again: what is changed now is the first one's alone.
+    lab.offline_of(S, true);
+    lab.set(KEY, 102);
+    lab.rest();
+    assert_eq!([lab.saved_value(1), lab.saved_in(&of_s.file, "v")], [Some(102), Some(101)]);
 }
 
 #[test]
