@@ -434,7 +434,8 @@ fn mount_result(why: MountError) -> ScsiResult {
         MountError::Already => ScsiResult::Done,
         MountError::Scsi(why) => scsi_result(Err(why)),
         MountError::NotReserved => ScsiResult::Conflict,
-        MountError::NotFormatted | MountError::CheckFailed(_) => ScsiResult::Corrupt,
-        MountError::GivenUp | MountError::NotYet => ScsiResult::Failed,
+        MountError::CheckFailed(_) => ScsiResult::Corrupt,
+        // Without a file system nothing is damaged: there is nothing to mount (event 1035, not 1066).
+        MountError::NotFormatted | MountError::GivenUp | MountError::NotYet => ScsiResult::Failed,
     }
 }
