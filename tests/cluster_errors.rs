@@ -179,6 +179,26 @@ error: a Windows 2000 SP4 cluster has no Time Service
 }
 
 #[test]
+fn nine_nodes_of_server_2003() {
+    expect_changed(
+        &[
+            (r#"node-{1..3}"#, r#"node-{1..9}"#),
+            (r#"profile = "w2k""#, r#"profile = "w2k3""#),
+            (r#"nodes = ["node-1", "node-2"]"#, r#"nodes = "node-*""#),
+        ],
+        r#""#,
+        r#"
+error: 9 nodes are more than Server 2003 SP2 supports
+  case.toml:7:9
+    7 | nodes = "node-*"
+      |         ^^^^^^^^ 8 at most
+  for a study of larger clusters, add study = true
+1 mistake in 1 file
+"#,
+    );
+}
+
+#[test]
 fn more_nodes_than_the_version_has() {
     expect_changed(
         &[

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use winstorm::base::{SimDuration, SimTime};
 use winstorm::explore::{RunOptions, run};
 use winstorm::measure::{RunResult, Verdict};
-use winstorm::scenario::load_file;
+use winstorm::scenario::{load, load_file};
 
 fn run_file(overrides: &[String]) -> RunResult {
     let plan = load_file(Path::new("scenarios/cluster/failover.toml"), overrides)
@@ -71,4 +71,67 @@ fn broken_rules_and_documented_faults_are_counted_one_by_one() {
     let measures = run_file(&[]).measures;
     let named = |part: &str| measures.iter().any(|m| m.name.contains(part));
     assert!(!named(".broken.") && !named(".quirk."), "what never happened is not measured");
+}
+
+/// All nodes boot at once; whoever owns the quorum loses power, and comes back.
+const MANY: &str = r#"title = "many nodes"
+duration = "5min"
+subnet = { office = "10.1.0.0/24", heart = "10.9.0.0/24" }
+[host."node-{1..NODES}"]
+on = "office"
+also_on = { heart = "10.9.0.1" }
+profile = "w2k3"
+boot = "00:00"
+service.Inventory.starts_in = "2s"
+[cluster.mars]
+nodes = "node-*"
+STUDY
+networks = { office = "all", heart = "internal" }
+quorum = "quorum"
+address = "10.1.0.140"
+disk.quorum = { letter = "Q" }
+group.stock.resource.inventory = { type = "generic-service", service = "Inventory" }
+[[fault]]
+label = "power"
+at = "00:02"
+lasts = "1min"
+power_cut = "quorum-owner"
+[[expect]]
+goal = "all form one cluster"
+nodes_up.at_least = NODES
+within = "90s"
+[[expect]]
+goal = "those that are left take over"
+group_online = ["stock", "cluster-group"]
+after = "power"
+within = "30s"
+[[expect]]
+goal = "the one that was away joins them"
+nodes_up.at_least = NODES
+after = "heal of power"
+within = "1min"
+[[expect]]
+always = "no rule of a cluster is broken"
+no_violation = true
+"#;
+
+#[test]
+fn eight_nodes_and_in_a_study_twelve_form_and_survive_the_loss_of_one() {
+    for (nodes, study) in [("8", ""), ("12", "study = true")] {
+        let text = MANY.replace("NODES", nodes).replace("STUDY", study);
+        let none = |file: &str| Err(format!("{file} is no part of this test"));
+        let plan = load("many.toml", &text, &[], &none).unwrap_or_else(|why| panic!("{why}"));
+        let result = run("many.toml", &Arc::new(plan), RunOptions::default()).expect("it runs");
+        for expectation in &result.expectations {
+            assert_eq!(expectation.verdict, Verdict::Pass, "{nodes} nodes: {expectation:?}");
+        }
+        let all: f64 = nodes.parse().expect("a number");
+        let count = |name: &str| result.measures.iter().find(|m| m.name == name).map(|m| m.max);
+        assert_eq!(count("cluster.formed"), Some(1.0), "one of {nodes} nodes forms");
+        assert_eq!(
+            count("cluster.joined"),
+            Some(all),
+            "the others join, and the one that was away"
+        );
+    }
 }
