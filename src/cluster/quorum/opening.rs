@@ -416,7 +416,8 @@ impl Quorum {
             let is_whole = !log.torn;
             let replay = log::replay(log, step.config.profile.planted.keeps_earlier_record);
             // Others went on without this node, and what they have confirmed must not be lost: if the log
-            // tells of a later membership than its own, or of more than the one update that can be on its way.
+            // tells of a later membership than its own, or of more than the one update that can be on its
+            // way.
             let missed = replay.tail > database.sequence && replay.epoch > self.held_in;
             if missed || replay.tail > database.sequence + 1 {
                 step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
