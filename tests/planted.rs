@@ -2,6 +2,7 @@
 //! history without it breaks nothing. How many seeds a sweep takes to find each is in `results/`.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use winstorm::explore::{RunOptions, run};
 use winstorm::measure::Verdict;
@@ -48,4 +49,32 @@ fn a_challenger_that_does_not_wait_takes_the_quorum_from_a_live_owner() {
 #[test]
 fn survivors_part_when_nobody_finishes_what_the_locker_began() {
     is_found("no-locker-succession", 2, "update-order");
+}
+
+/// The text of the scenario without what it expects.
+fn expecting_nothing() -> String {
+    let text = std::fs::read_to_string(SCENARIO).expect("the scenario is there");
+    let expected = "[[expect]]\nalways = \"no rule of a cluster is broken\"\nno_violation = true\n";
+    assert_eq!(text.matches("[[expect]]").count(), 1, "it expects one thing");
+    let without = text.replace(expected, "");
+    assert!(!without.contains("violation") && !without.contains("[[expect]]"), "{without}");
+    without
+}
+
+/// Whoever writes a scenario need not know the rules: one that is broken fails it, asked for or not.
+#[test]
+fn a_broken_rule_fails_a_scenario_that_expects_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("expects-nothing.toml");
+    std::fs::write(&file, expecting_nothing()).expect("a new file");
+    for (planted, code) in [("nothing", 0), ("late-rearm", 1)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_winstorm"));
+        command.arg("run").arg(&file).args(["--seed", "1", "--set"]);
+        let output =
+            command.arg(format!("vary.planted={planted}")).output().expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{planted}:\n{said}");
+        let named = said.contains("FAIL  mars: changes-are-saved");
+        assert_eq!(named, code == 1, "{planted}: the rule is named if it is broken:\n{said}");
+    }
 }
