@@ -1,5 +1,6 @@
 //! Every shipped scenario loads without a mistake, tells a story, and expects something.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use winstorm::scenario::load_file;
 
@@ -54,4 +55,34 @@ fn an_nt40_cluster_refuses_wins_with_the_reason_and_the_advice() {
     for text in told {
         assert!(mistakes.contains(text), "{text:?} is not in\n{mistakes}");
     }
+}
+
+/// The articles in quotes of this text.
+fn quoted_articles(text: &str) -> BTreeSet<&str> {
+    let is_article = |word: &&str| {
+        let digits = word.strip_prefix('Q').unwrap_or_default();
+        digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    text.split('"').filter(is_article).collect()
+}
+
+/// A breach that is excused by an article no rule ever names would be excused by nothing.
+#[test]
+fn breaches_are_excused_by_articles_that_rules_name() {
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a file of text");
+    let rules =
+        read(Path::new("src/explore/invariants.rs")) + &read(Path::new("src/explore/oracles.rs"));
+    let named = quoted_articles(&rules);
+    assert!(named.len() >= 4, "rules name {named:?}");
+    let mut excused = 0;
+    for path in shipped() {
+        let text = read(&path);
+        let of_violations = |line: &&str| line.trim_start().starts_with("violation_");
+        for article in text.lines().filter(of_violations).flat_map(quoted_articles) {
+            let file = path.display();
+            assert!(named.contains(article), "{file}: no rule names {article}, only {named:?}");
+            excused += 1;
+        }
+    }
+    assert!(excused >= 8, "only {excused} articles found in scenarios");
 }
