@@ -418,7 +418,7 @@ impl Quorum {
         step: &mut Step<'_>,
     ) {
         if ticket.number > TICKETS_MAX {
-            return self.votes.ended(ticket, result, step);
+            return self.votes.ended(ticket, result, self.members, step);
         }
         for (purpose, outcome) in self.volume.ended(ticket, result, step) {
             self.file_done(purpose, outcome, database, step);

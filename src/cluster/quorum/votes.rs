@@ -4,13 +4,14 @@
 //! for itself alone has the quorum. A running cluster's coordinator keeps them open, so that a node that
 //! cannot see the cluster cannot form a second one; what a dead coordinator left open its successor asks for
 //! until it is free. Which nodes survive in a running cluster is decided by
-//! the regroup, which counts members. (The product's own way was not published; KB 258750 and KB 947713 give
-//! the shares and the majority.)
+//! the regroup, which counts members. A node that has formed with folders of hosts whose services do not run
+//! has no such regroup: it stops when it reaches no majority of folders any more (KB 258078). (The product's
+//! own way was not published; KB 258750 and KB 947713 give the shares and the majority.)
 
 use super::volume::TICKETS_MAX;
 use crate::base::{SimDuration, SimTime};
 use crate::cluster::ids::{NodeId, NodeSet};
-use crate::cluster::io::{FileOperation, FileResult, Part, Place, Ticket};
+use crate::cluster::io::{FileOperation, FileResult, HaltReason, Part, Place, Ticket};
 use crate::cluster::step::{Notice, Step};
 use std::collections::BTreeMap;
 
@@ -31,6 +32,8 @@ pub(super) struct Votes {
     count: u32,
     asked: BTreeMap<u32, NodeId>,
     yes: NodeSet,
+    /// Hosts that answered, be it that another node has the file.
+    reached: NodeSet,
     phase: Phase,
 }
 
@@ -75,7 +78,7 @@ impl Votes {
     }
 
     fn ask(&mut self, step: &mut Step<'_>) {
-        self.yes = NodeSet::EMPTY;
+        (self.yes, self.reached) = (NodeSet::EMPTY, NodeSet::EMPTY);
         self.asked.clear();
         for node in self.voters.iter() {
             let number = self.request(node, FileOperation::Lock, step);
@@ -95,19 +98,33 @@ impl Votes {
         self.voters.len() / 2 + 1
     }
 
-    /// A request has ended.
-    pub fn ended(&mut self, ticket: Ticket, result: FileResult<'_>, step: &mut Step<'_>) {
+    /// A request has ended; the cluster has these members.
+    pub fn ended(
+        &mut self,
+        ticket: Ticket,
+        result: FileResult<'_>,
+        members: NodeSet,
+        step: &mut Step<'_>,
+    ) {
         let Some(node) = self.asked.remove(&ticket.number) else { return };
+        if matches!(result, FileResult::Done | FileResult::Locked) {
+            self.reached.insert(node);
+        }
         if result == FileResult::Done {
             self.yes.insert(node);
         }
         let has_majority = self.yes.len() >= self.majority();
         let is_lost = self.yes.len() + self.asked.len() < self.majority();
+        let majority = self.majority();
+        let may_be_two = self.reached.len() < majority && members.and(self.voters).len() < majority;
         match &mut self.phase {
             Phase::Voting { earliest, .. } if has_majority && step.now.time >= *earliest => {
                 self.decide(true, step);
             }
             Phase::Voting { .. } if is_lost => self.decide(false, step),
+            Phase::Holding { .. } if self.asked.is_empty() && may_be_two => {
+                step.notice(Notice::Halt(HaltReason::LostQuorum));
+            }
             Phase::Holding { next } if self.asked.is_empty() && !has_majority => {
                 *next = step.now.time + SHORT_ROUND;
             }

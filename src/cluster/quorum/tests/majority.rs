@@ -5,7 +5,7 @@ use super::power::{Cluster, SWITCHES};
 use crate::base::{SimDuration, Streams};
 use crate::cluster::config::QuorumKind;
 use crate::cluster::ids::*;
-use crate::cluster::io::StartSwitches;
+use crate::cluster::io::{HaltReason, StartSwitches};
 use crate::cluster::profile::ClusterProfile;
 use crate::cluster::step::Notice;
 use std::sync::Arc;
@@ -37,6 +37,23 @@ fn half_of_the_nodes_form_nothing_unless_they_are_forced_to() {
     // Its coordinator gone, somebody can.
     four.lab.crash(0);
     assert_eq!(four.lab.form(1, SWITCHES), Ok(()));
+}
+
+/// The folder of another host is enough to form, so that without it another node can: no regroup tells.
+#[test]
+fn who_formed_with_folders_alone_stops_when_it_reaches_too_few() {
+    let mut three = cluster(3, 1);
+    three.lab.unreachable = vec![1];
+    assert_eq!(three.form(0, SWITCHES), Ok(()));
+    three.lab.run(SimDuration::from_secs(90));
+    let halted = |three: &Cluster| {
+        let lost = Notice::Halt(HaltReason::LostQuorum);
+        three.lab.nodes[0].notices.iter().any(|(_, notice)| *notice == lost)
+    };
+    assert!(!halted(&three), "two of three are enough");
+    three.lab.unreachable = vec![1, 2];
+    three.lab.run(SimDuration::from_secs(90));
+    assert!(halted(&three));
 }
 
 #[test]
