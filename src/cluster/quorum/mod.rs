@@ -420,7 +420,13 @@ impl Quorum {
         if ticket.number > TICKETS_MAX {
             return self.votes.ended(ticket, result, self.members, step);
         }
+        if result == FileResult::Failed {
+            self.votes.doubt(step);
+        }
         for (purpose, outcome) in self.volume.ended(ticket, result, step) {
+            if outcome == Outcome::Failed && self.in_cluster {
+                self.votes.failed(self.members, step);
+            }
             self.file_done(purpose, outcome, database, step);
         }
     }

@@ -98,6 +98,22 @@ impl Votes {
         self.voters.len() / 2 + 1
     }
 
+    /// A folder could not be reached: what was open there may be open no more.
+    pub fn doubt(&mut self, step: &Step<'_>) {
+        if let Phase::Holding { next } = &mut self.phase {
+            *next = (*next).min(step.now.time + SHORT_ROUND);
+        }
+    }
+
+    /// A majority of folders could not be reached for a file. Another node can have the quorum as soon as the
+    /// shortest arbitration is over, which is too early to ask first.
+    pub fn failed(&self, members: NodeSet, step: &mut Step<'_>) {
+        let is_holding = matches!(self.phase, Phase::Holding { .. });
+        if is_holding && members.and(self.voters).len() < self.majority() {
+            step.notice(Notice::Halt(HaltReason::LostQuorum));
+        }
+    }
+
     /// A request has ended; the cluster has these members.
     pub fn ended(
         &mut self,

@@ -54,6 +54,16 @@ fn who_formed_with_folders_alone_stops_when_it_reaches_too_few() {
     three.lab.unreachable = vec![1, 2];
     three.lab.run(SimDuration::from_secs(90));
     assert!(halted(&three));
+
+    // A change that cannot be written tells at once, before another node can have won.
+    let mut three = cluster(3, 2);
+    three.lab.unreachable = vec![1];
+    assert_eq!(three.form(0, SWITCHES), Ok(()));
+    three.lab.run(SimDuration::from_secs(31));
+    three.lab.unreachable = vec![1, 2];
+    assert!(three.commit(20).is_err());
+    three.lab.run(SimDuration::from_secs(2));
+    assert!(halted(&three), "not only after the next round");
 }
 
 #[test]
