@@ -5,7 +5,7 @@ use crate::base::{ActorId, Odds, Scheduler, SimTime};
 use crate::cluster::{DiskId, NetworkId, NodeId};
 use crate::net::{Impairment, Rule, RuleEffect, RuleScope};
 use crate::scenario::{Choose, ClusterFault, ClusterRef, CutWay, HostRef, HostTarget};
-use crate::sim::shared::{BusFault, Initiator, MediaError, ResetScope, Signature};
+use crate::sim::shared::{BusFault, Initiator, MediaError, Signature};
 use crate::sim::{ClusterSite, HostId, Life, World};
 
 /// The node that holds a cluster's quorum resource, as far as a node that is up knows.
@@ -66,11 +66,7 @@ impl Director {
                 let mut hosts = world.clusters()[site].spec().hosts.iter();
                 let up = hosts.position(|&host| world.host(host).life() == Life::On);
                 if let Some(node) = up {
-                    let node = Initiator(node as u8);
-                    let reset = |bus: &mut crate::sim::shared::SharedBus, now| {
-                        let _ = bus.reset(node, ResetScope::Bus, now);
-                    };
-                    world.with_bus(site, reset, sched);
+                    world.reset_bus_by_fault(site, Initiator(node as u8), sched);
                 }
             }
             ClusterFault::CablePulled(_) => {

@@ -76,11 +76,18 @@ pub(super) struct Invariants {
     /// Bus resets since a node has begun to challenge. Its own is one; another one may have broken the
     /// reservation of a holder that lives, and cannot know it yet.
     resets: BTreeMap<NodeId, u32>,
-    /// Until when a holder may not know that a bus reset has broken its reservation: it learns that when it
-    /// next would renew. Whoever takes the disk without a challenge, because it was named to, gets it.
-    unaware_until: SimTime,
+    /// Until when a holder may not know that a bus reset has broken its reservation, by who reset it if that
+    /// was no fault: it learns that when it next would renew. Whoever takes the disk without a challenge,
+    /// because it was named to, gets it.
+    unaware_until: BTreeMap<Option<NodeId>, SimTime>,
+    /// Nodes that may not know that they are members no more, and gave a confirmed number to another change:
+    /// when they are looked at.
+    reused: Vec<(SimTime, NodeId, u64)>,
     /// Nodes that have formed or joined since their service was started.
     in_cluster: NodeSet,
+    /// Somebody has challenged for the quorum since all of these had one membership: what unsafe arbitration
+    /// does can come only after that.
+    disputed: bool,
     oracles: Oracles,
 }
 
@@ -108,11 +115,12 @@ impl Invariants {
                 self.oracles.runs(at, node, resource, look, &mut self.breaches);
             }
             What::Violated(violation) => {
-                self.breach(at, "one-writer", arbitration(profile), format!("{violation:?}"));
+                self.breach(at, "one-writer", self.dispute(profile), format!("{violation:?}"));
             }
             What::ClusterDown(why) => self.down(at, node, why),
-            What::BusReset { .. } => {
-                self.unaware_until = at + profile.reservation_renewal;
+            What::BusReset { is_fault, .. } => {
+                let by = (!is_fault).then_some(node);
+                self.unaware_until.insert(by, at + profile.reservation_renewal);
                 self.resets.values_mut().for_each(|resets| *resets += 1);
             }
             What::Logged { id, .. } => self.oracles.logged(at, node, id, profile),
@@ -123,11 +131,13 @@ impl Invariants {
             What::Cluster(observation) => {
                 self.observed(at, node, observation, plan, look);
                 let members = self.members.get(&node).copied().unwrap_or_default();
-                let scene = Scene { at, node, members, profile, look };
+                let dispute = self.dispute(profile);
+                let scene = Scene { at, node, members, profile, dispute, look };
                 self.oracles.observed(&scene, observation, &mut self.breaches);
             }
             _ => {}
         }
+        self.gone_on_without(at, plan, look);
         self.breaches.truncate(BREACHES_MAX.max(known));
     }
 
@@ -141,6 +151,18 @@ impl Invariants {
         self.breaches.push(Breach { at, name, quirk, detail });
     }
 
+    /// The article that explains a breach by unsafe arbitration, if the version has it, and there was one.
+    fn dispute(&self, profile: &ClusterProfile) -> Option<&'static str> {
+        let is_unsafe = self.disputed && profile.arbitration_min.is_zero();
+        is_unsafe.then_some("Q289863")
+    }
+
+    /// A node has another membership. If all have the same one, and all are in it, no dispute is left.
+    fn settle(&mut self) {
+        let all = self.in_cluster;
+        self.disputed &= !all.iter().all(|node| self.members.get(&node) == Some(&all));
+    }
+
     fn down(&mut self, at: SimTime, node: NodeId, why: Option<HaltReason>) {
         if why == Some(HaltReason::UpdateFailed) {
             let detail = format!("node {} cannot apply an update that others have", node.0);
@@ -150,6 +172,8 @@ impl Invariants {
         self.replayed.remove(&node);
         self.holders.remove(node);
         self.in_cluster.remove(node);
+        self.resets.remove(&node);
+        self.reused.retain(|(_, of, _)| *of != node);
         self.oracles.down(node);
     }
 
@@ -167,10 +191,11 @@ impl Invariants {
             return;
         }
         for other in plan.config.node_ids().filter(|&other| other != node) {
+            let Some(r) = look.runs_of(other, group) else { continue };
             if !look.is_up(other, at) {
+                self.to_give_up.push((at + learns(&plan.config.profile), group, node, other));
                 continue;
             }
-            let Some(r) = look.runs_of(other, group) else { continue };
             // Which of the two was put out: the other, or this one, which starts again what it still has.
             let knows = |a, b| self.members.get(&a).is_some_and(|members| members.contains(b));
             let expelled = match (knows(node, other), knows(other, node)) {
@@ -185,7 +210,7 @@ impl Invariants {
             let name = |r: ResourceId| resources[usize::from(r.0)].name.as_str();
             let (mine, its) = (name(resource), name(r));
             let detail = format!("node {} starts {mine}, node {} runs {its}", node.0, other.0);
-            return self.breach(at, "one-owner", arbitration(&plan.config.profile), detail);
+            return self.breach(at, "one-owner", self.dispute(&plan.config.profile), detail);
         }
     }
 
@@ -193,14 +218,37 @@ impl Invariants {
     fn given_up_in_time(&mut self, at: SimTime, plan: &ClusterPlan, look: &dyn Look) {
         let due = self.to_give_up.partition_point(|(until, ..)| *until < at);
         for (until, group, owner, other) in self.to_give_up.drain(..due).collect::<Vec<_>>() {
-            let runs = |node| look.runs_of(node, group).filter(|_| look.is_up(node, at));
-            let expelled = !self.members.get(&owner).is_some_and(|set| set.contains(other));
-            if expelled && let (Some(_), Some(r)) = (runs(owner), runs(other)) {
+            let runs = |node| look.runs_of(node, group);
+            let (Some(_), Some(r)) = (runs(owner), runs(other)) else { continue };
+            if !look.is_up(owner, at) || !look.is_up(other, at) {
+                // It sleeps, or has not been awake for long enough to know.
+                self.to_give_up.push((at + learns(&plan.config.profile), group, owner, other));
+            } else {
                 let name = &plan.config.resources[usize::from(r.0)].name;
                 let detail =
                     format!("node {} still runs {name}, which node {} owns", other.0, owner.0);
-                self.breach(until, "one-owner", arbitration(&plan.config.profile), detail);
+                self.breach(until, "one-owner", self.dispute(&plan.config.profile), detail);
             }
+        }
+    }
+
+    /// Nodes that gave a confirmed number to another change, and are members still when they must know.
+    fn gone_on_without(&mut self, at: SimTime, plan: &ClusterPlan, look: &dyn Look) {
+        let due = |(from, ..): &(SimTime, NodeId, u64)| *from <= at;
+        if !self.reused.iter().any(due) {
+            return;
+        }
+        let (now, later): (Vec<_>, Vec<_>) = self.reused.drain(..).partition(due);
+        self.reused = later;
+        for (_, node, sequence) in now {
+            if !look.is_up(node, at) {
+                self.reused.push((at + learns(&plan.config.profile), node, sequence));
+                continue;
+            }
+            let detail = format!("node {} goes on without the confirmed {sequence}", node.0);
+            let unlogged = plan.switches.no_quorum_logging.then_some("Q258078");
+            let quirk = unlogged.or(self.dispute(&plan.config.profile));
+            self.breach(at, "nothing-committed-lost", quirk, detail);
         }
     }
 
@@ -219,6 +267,7 @@ impl Invariants {
             }
             Observation::Members(members) => {
                 self.members.insert(node, members);
+                self.settle();
             }
             Observation::Committed { sequence, digest }
                 if self.logged.get(&sequence).is_some_and(|logged| *logged) =>
@@ -239,11 +288,14 @@ impl Invariants {
             Observation::Formed => {
                 self.in_cluster.insert(node);
                 self.formed(at, node, plan, look);
+                self.settle();
             }
             Observation::Joined => {
                 self.in_cluster.insert(node);
+                self.settle();
             }
             Observation::ArbitrationBegan { challenge: true } => {
+                self.disputed = true;
                 self.resets.insert(node, 0);
             }
             Observation::ArbitrationEnded { won: false } => {
@@ -254,18 +306,23 @@ impl Invariants {
                 if held {
                     let disturbed = match self.resets.remove(&node) {
                         Some(resets) => resets > 1,
-                        None => at < self.unaware_until,
+                        None => {
+                            let mut others =
+                                self.unaware_until.iter().filter(|(by, _)| **by != Some(node));
+                            others.any(|(_, until)| at < *until)
+                        }
                     };
-                    // A node of NT 4.0 that starts does not wait for a defender (Q248663).
-                    let boots =
-                        !self.in_cluster.contains(node) && profile.booting_node_takes_quorum;
-                    let mut others = self.holders.iter().filter(|_| !disturbed && !boots);
+                    let mut others = self.holders.iter().filter(|_| !disturbed);
                     let other = others.find(|&other| look.is_up(other, at));
                     self.holders.insert(node);
                     if let Some(other) = other {
                         let detail =
                             format!("node {} takes the quorum, node {} holds it", node.0, other.0);
-                        self.breach(at, "one-holder", arbitration(profile), detail);
+                        // A node of NT 4.0 that starts does not wait for a defender.
+                        let boots =
+                            !self.in_cluster.contains(node) && profile.booting_node_takes_quorum;
+                        let quirk = boots.then_some("Q248663").or(self.dispute(profile));
+                        self.breach(at, "one-holder", quirk, detail);
                     }
                 }
             }
@@ -282,7 +339,7 @@ impl Invariants {
         look: &dyn Look,
     ) {
         let last = self.last_applied.insert(node, sequence);
-        if last.is_some_and(|last| sequence <= last) {
+        if last.is_some_and(|last| sequence != last + 1) {
             let detail = format!("node {} applied {sequence} after {last:?}", node.0);
             self.breach(at, "update-order", None, detail);
         }
@@ -294,13 +351,10 @@ impl Invariants {
         };
         let is_new = !self.last_applied.iter().any(has);
         if is_new {
-            if self.committed.get(&sequence).is_some_and(|other| *other != digest)
-                && look.is_up(node, at)
-            {
-                let detail = format!("node {} goes on without the confirmed {sequence}", node.0);
-                let unlogged = plan.switches.no_quorum_logging.then_some("Q258078");
-                let quirk = unlogged.or(arbitration(&plan.config.profile));
-                self.breach(at, "nothing-committed-lost", quirk, detail);
+            if self.committed.get(&sequence).is_some_and(|other| *other != digest) {
+                let known = look.is_up(node, at);
+                let wait = learns(&plan.config.profile) * u64::from(!known);
+                self.reused.push((at + wait, node, sequence));
             }
             self.updates.insert(sequence, digest);
             self.logged.insert(sequence, members.len() < plan.config.nodes.len());
@@ -308,7 +362,7 @@ impl Invariants {
         let first = *self.updates.entry(sequence).or_insert(digest);
         if first != digest && look.is_up(node, at) {
             let detail = format!("node {} applied another update {sequence}", node.0);
-            self.breach(at, "update-order", arbitration(&plan.config.profile), detail);
+            self.breach(at, "update-order", self.dispute(&plan.config.profile), detail);
         }
         while self.updates.len() > UPDATES_MAX {
             self.updates.pop_first();
@@ -358,11 +412,6 @@ impl Invariants {
             Oracles::end(at, holder, &look, &mut self.breaches);
         }
     }
-}
-
-/// The article that documents what unsafe arbitration does, where the version has it.
-pub(super) fn arbitration(profile: &ClusterProfile) -> Option<&'static str> {
-    profile.arbitration_min.is_zero().then_some("Q289863")
 }
 
 #[cfg(test)]

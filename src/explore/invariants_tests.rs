@@ -10,6 +10,7 @@ use crate::sim::shared::{Initiator, Signature, Violation};
 
 const A: NodeId = NodeId(1);
 const B: NodeId = NodeId(2);
+const RESET: What = What::BusReset { dropped: 1, is_fault: false };
 const FILE: &str = "MSCS\\{1}\\00000001.CPT";
 const KEY: u64 = 7;
 
@@ -208,6 +209,27 @@ fn a_node_that_was_put_out_may_start_again_what_it_still_has() {
 }
 
 #[test]
+fn a_sleeper_that_wakes_has_to_give_its_groups_up_in_time() {
+    let knows = learns(&ClusterProfile::w2k(4));
+    for gives_up in [true, false] {
+        let mut story = Story::w2k();
+        story.runs(A, true);
+        story.look.asleep.push(A);
+        story.runs(B, true);
+        story.at += knows;
+        story.members(B, [B]);
+        story.look.asleep.clear();
+        if gives_up {
+            story.runs(A, false);
+        }
+        assert_eq!(story.broken(), [""; 0]);
+        story.at += knows;
+        story.members(B, [B]);
+        assert_eq!(story.broken().len(), usize::from(!gives_up), "{:?}", story.broken());
+    }
+}
+
+#[test]
 fn a_sleeper_that_still_runs_a_group_breaks_nothing() {
     let mut story = Story::w2k();
     story.runs(A, true);
@@ -220,10 +242,20 @@ fn a_sleeper_that_still_runs_a_group_breaks_nothing() {
 fn a_write_onto_anothers_volume_breaks_one_writer_by_the_article_that_tells_of_it() {
     let nodes = [Initiator(0), Initiator(1)];
     let violation = Violation::TwoWriters { disk: Signature(1), nodes };
-    for (profile, quirk) in
-        [(ClusterProfile::w2k(4), None), (ClusterProfile::nt40(6), Some("Q289863"))]
-    {
+    for (profile, challenged, quirk) in [
+        (ClusterProfile::w2k(4), true, None),
+        (ClusterProfile::nt40(6), true, Some("Q289863")),
+        (ClusterProfile::nt40(6), false, None),
+    ] {
         let mut story = Story::new(profile);
+        for node in [A, B, NodeId(3)] {
+            story.seen(node, Observation::Joined);
+        }
+        story.seen(B, Observation::ArbitrationBegan { challenge: true });
+        if !challenged {
+            // It came to nothing: all have one membership again.
+            story.members(A, [A, B, NodeId(3)]);
+        }
         story.tell(B, What::Violated(violation));
         assert_eq!((story.broken(), story.quirks()), (vec!["one-writer"], vec![quirk]));
     }
@@ -245,15 +277,20 @@ fn a_quorum_held_twice_breaks_one_holder() {
 
 #[test]
 fn a_quorum_taken_by_a_node_that_boots_is_as_its_article_says() {
-    for (is_member, quirk) in [(false, vec![]), (true, vec![Some("Q289863")])] {
+    for (is_member, challenges, quirk) in
+        [(false, true, Some("Q248663")), (true, true, Some("Q289863")), (true, false, None)]
+    {
         let disk = DiskId(0);
         let mut story = Story::new(ClusterProfile::nt40(6));
         story.seen(A, Observation::DiskHeld { disk, held: true });
         if is_member {
             story.seen(B, Observation::Joined);
         }
+        if challenges {
+            story.seen(B, Observation::ArbitrationBegan { challenge: true });
+        }
         story.seen(B, Observation::DiskHeld { disk, held: true });
-        assert_eq!(story.quirks(), quirk);
+        assert_eq!(story.quirks(), [quirk]);
     }
 }
 
@@ -264,7 +301,7 @@ fn a_bus_reset_in_the_middle_of_a_challenge_may_cost_a_live_holder_the_quorum() 
         let mut story = Story::w2k();
         story.seen(A, Observation::DiskHeld { disk, held: true });
         story.seen(B, Observation::ArbitrationBegan { challenge: true });
-        (0..resets).for_each(|_| story.tell(B, What::BusReset { dropped: 1 }));
+        (0..resets).for_each(|_| story.tell(B, RESET));
         story.seen(B, Observation::DiskHeld { disk, held: true });
         assert_eq!(story.broken(), broken);
     }
@@ -283,11 +320,11 @@ fn who_is_named_holder_gets_the_disk_before_the_last_one_has_noticed_a_bus_reset
         story.seen(A, Observation::DiskHeld { disk, held: true });
         // A challenge that was lost says nothing of the next time.
         story.seen(B, Observation::ArbitrationBegan { challenge: true });
-        (0..2).for_each(|_| story.tell(B, What::BusReset { dropped: 1 }));
+        (0..2).for_each(|_| story.tell(B, RESET));
         story.seen(B, Observation::ArbitrationEnded { won: false });
         story.at += wait;
         if reset {
-            story.tell(A, What::BusReset { dropped: 1 });
+            story.tell(B, What::BusReset { dropped: 1, is_fault: true });
         }
         story.at += waits;
         story.seen(B, Observation::DiskHeld { disk, held: true });
@@ -306,8 +343,10 @@ fn updates_that_differ_come_late_or_are_left_out_break_their_order() {
     assert_eq!(story.broken(), ["update-order"]);
     story.seen(A, Observation::Applied { sequence: 2, digest: 20 });
     assert_eq!(story.broken().len(), 2, "backwards");
+    story.seen(NodeId(3), Observation::Applied { sequence: 4, digest: 40 });
+    assert_eq!(story.broken().len(), 3, "one left out");
     story.tell(B, What::ClusterDown(Some(HaltReason::UpdateFailed)));
-    assert_eq!(story.broken(), ["update-order"; 3]);
+    assert_eq!(story.broken(), ["update-order"; 4]);
 }
 
 #[test]
@@ -319,6 +358,29 @@ fn a_number_that_only_the_dead_have_used_is_given_out_again() {
     story.members(B, [B]);
     story.update(&[B], 2, 21);
     assert_eq!(story.broken(), [""; 0]);
+}
+
+/// A node that wakes may do so before it knows that it is no member any more; if it stays one, that is a loss.
+#[test]
+fn a_sleeper_that_gives_a_confirmed_number_to_another_change_has_to_stop_in_time() {
+    for stops in [true, false] {
+        let mut story = Story::w2k();
+        story.members(B, [B, NodeId(3)]);
+        story.update(&[B, NodeId(3)], 1, 10);
+        for node in [B, NodeId(3)] {
+            story.tell(node, What::ClusterDown(None));
+        }
+        story.members(A, [A]);
+        story.look.asleep.push(A);
+        story.seen(A, Observation::Applied { sequence: 1, digest: 11 });
+        story.look.asleep.clear();
+        if stops {
+            story.tell(A, What::ClusterDown(None));
+        }
+        story.at += learns(&ClusterProfile::w2k(4));
+        story.members(A, [A]);
+        assert_eq!(story.broken().len(), usize::from(!stops), "{:?}", story.broken());
+    }
 }
 
 #[test]
@@ -401,6 +463,28 @@ fn a_planned_move_brings_what_was_saved_last() {
     }
 }
 
+/// Oracle 1: a planned move saves what has changed, even if its delay is not over.
+#[test]
+fn a_change_that_is_given_up_is_saved_unless_its_resource_had_failed() {
+    for (saves, fails, broken) in
+        [(true, false, vec![]), (false, true, vec![]), (false, false, vec!["saved-is-restored"])]
+    {
+        let mut story = Story::w2k();
+        story.key(A, KeyEvent::Changed, 1);
+        story.key(A, KeyEvent::Changed, 2);
+        if fails {
+            story.state(A, ResourceState::Failed);
+        }
+        story.state(A, ResourceState::OfflinePending);
+        story.key(A, KeyEvent::Unwatched, 2);
+        if saves {
+            story.key(A, KeyEvent::Saved, 2);
+        }
+        story.state(A, ResourceState::Offline);
+        assert_eq!(story.broken(), broken);
+    }
+}
+
 /// Oracle 1: the end of an earlier write comes after the key was given up, and the node dies while it
 /// writes the last one.
 #[test]
@@ -442,10 +526,16 @@ fn a_crash_leaves_a_state_that_was_saved() {
 /// Oracle 2: a mixture of two states of the subtree, and the version that documents torn files.
 #[test]
 fn a_mixture_is_no_saved_state() {
-    for (profile, quirk) in
-        [(ClusterProfile::w2k(4), None), (ClusterProfile::nt40(6), Some("Q216064"))]
-    {
+    for (profile, dies, quirk) in [
+        (ClusterProfile::w2k(4), true, None),
+        (ClusterProfile::nt40(6), true, Some("Q216064")),
+        (ClusterProfile::nt40(6), false, None),
+    ] {
         let mut story = Story::new(profile);
+        story.saving(A, 20);
+        if !dies {
+            story.saved(A, 20);
+        }
         story.key(A, KeyEvent::Saved, 10);
         story.key(A, KeyEvent::Saved, 11);
         story.key(B, KeyEvent::Restored, 10);

@@ -50,6 +50,8 @@ pub(super) struct Scene<'a> {
     /// The members of the cluster as the node knows them.
     pub members: NodeSet,
     pub profile: &'a ClusterProfile,
+    /// The article that explains what two nodes do at once, if there is one.
+    pub dispute: Option<&'static str>,
     pub look: &'a dyn Look,
 }
 
@@ -65,6 +67,10 @@ pub(super) struct Oracles {
     content: BTreeMap<(NodeId, u64), u64>,
     /// Until when a changed key has to be read for its save.
     unsaved: BTreeMap<(NodeId, u64), SimTime>,
+    /// Keys that changed and were given up before they were saved: saved before their resource is offline.
+    owed: BTreeSet<(NodeId, u64)>,
+    /// Resources that have failed: what is owed for them is owed to nobody.
+    failed: BTreeSet<(NodeId, ResourceId)>,
     /// A write of a node has failed: its saves wait until then.
     retries: BTreeMap<NodeId, SimTime>,
     /// Files being written.
@@ -78,6 +84,8 @@ impl Oracles {
         self.starting.retain(|(of, _), _| *of != node);
         self.content.retain(|(of, _), _| *of != node);
         self.unsaved.retain(|(of, _), _| *of != node);
+        self.owed.retain(|(of, _)| *of != node);
+        self.failed.retain(|(of, _)| *of != node);
         self.writing.retain(|(of, ..)| *of != node);
         self.retries.remove(&node);
     }
@@ -141,13 +149,16 @@ impl Oracles {
             }
             KeyEvent::Saved => {
                 self.unsaved.remove(&of);
+                self.owed.remove(&of);
                 let saved = self.saved.entry(key).or_default();
                 if saved.len() < SAVES_MAX {
                     saved.insert(digest);
                 }
             }
             KeyEvent::Unwatched => {
-                self.unsaved.remove(&of);
+                if self.unsaved.remove(&of).is_some() {
+                    self.owed.insert(of);
+                }
             }
             KeyEvent::Restored => {
                 self.unsaved.remove(&of);
@@ -156,7 +167,9 @@ impl Oracles {
                     saved.is_none_or(|saved| saved.len() == SAVES_MAX || saved.contains(&digest));
                 if !known {
                     let detail = format!("node {} restored what nobody had saved", node.0);
-                    let (name, quirk) = ("restored-was-saved", torn(profile));
+                    let begun = |file: &File| file.open.values().any(|begun| !begun.is_empty());
+                    let quirk = torn(profile).filter(|_| self.files.values().any(begun));
+                    let name = "restored-was-saved";
                     out.push(Breach { at, name, quirk, detail });
                 }
             }
@@ -204,12 +217,33 @@ impl Oracles {
                 self.watched(scene, (resource, number, watched), out);
             }
             Observation::Resource { resource, state: ResourceState::OnlinePending } => {
+                self.failed.remove(&(node, resource));
                 self.starts(node, resource, look);
             }
             Observation::Resource { resource, state } if state != ResourceState::Online => {
                 self.starting.remove(&(node, resource));
+                match state {
+                    ResourceState::Failed => drop(self.failed.insert((node, resource))),
+                    ResourceState::Offline => self.went_offline(scene, resource, out),
+                    _ => {}
+                }
             }
             _ => {}
+        }
+    }
+
+    /// A resource is offline: what was changed before has been saved, unless it had failed.
+    fn went_offline(&mut self, scene: &Scene<'_>, resource: ResourceId, out: &mut Vec<Breach>) {
+        let &Scene { at, node, look, .. } = scene;
+        if self.owed.is_empty() {
+            return;
+        }
+        let failed = self.failed.contains(&(node, resource));
+        for it in look.listed(node).iter().filter(|it| it.resource == resource) {
+            if self.owed.remove(&(node, it.key)) && !failed && look.is_up(node, at) {
+                let detail = format!("node {} gave up a changed key without a save", node.0);
+                out.push(Breach { at, name: "saved-is-restored", quirk: None, detail });
+            }
         }
     }
 
@@ -223,16 +257,18 @@ impl Oracles {
         let mut breach = |name, quirk, detail| out.push(Breach { at, name, quirk, detail });
         let file = self.files.entry((resource, number)).or_default();
         let open = file.open.values().flatten().any(|of| *of == digest);
+        // Only a write that nobody lived to end can have torn it.
+        let quirk = torn(profile).filter(|_| file.open.values().any(|begun| !begun.is_empty()));
         let given_up = file.given_up.take().is_some_and(|(by, saved)| {
             let begun = file.open.get(&by).is_some_and(|open| open.contains(&digest));
             saved != digest && !begun
         });
         if given_up {
             let detail = format!("node {} restored another state than was saved", node.0);
-            breach("saved-is-restored", torn(profile), detail);
+            breach("saved-is-restored", quirk, detail);
         } else if file.completed.is_some_and(|saved| saved != digest) && !open {
             let detail = format!("node {} restored an older state than was saved", node.0);
-            breach("newest-is-restored", torn(profile), detail);
+            breach("newest-is-restored", quirk, detail);
         }
         file.completed = Some(digest);
         let listed = look.listed(node);
@@ -251,7 +287,7 @@ impl Oracles {
         (resource, number, watched): (ResourceId, u32, bool),
         out: &mut Vec<Breach>,
     ) {
-        let &Scene { at, node, members, profile, look } = scene;
+        let &Scene { at, node, members, dispute, look, .. } = scene;
         let file = self.files.entry((resource, number)).or_default();
         (file.closed, file.given_up) = (!watched, None);
         let nodes = self.watchers.entry((resource, number)).or_default();
@@ -265,8 +301,7 @@ impl Oracles {
         if let Some(other) = other {
             let detail =
                 format!("nodes {} and {} watch one key of {}", other.0, node.0, resource.0);
-            let quirk = super::invariants::arbitration(profile);
-            out.push(Breach { at, name: "one-watcher", quirk, detail });
+            out.push(Breach { at, name: "one-watcher", quirk: dispute, detail });
         }
     }
 

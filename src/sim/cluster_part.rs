@@ -49,6 +49,8 @@ pub struct ClusterSite {
     pub(super) disk_chance: RestingStream,
     /// By node: how many resets of the bus there had been when it sent its last one.
     pub(super) resets: Vec<u32>,
+    /// What resets the bus now is a fault.
+    pub(super) reset_is_fault: bool,
     /// Files of nodes' hosts that one node has opened for itself alone: whose file, its path, by whom.
     pub(super) locks: BTreeMap<(NodeId, String), NodeId>,
     /// Counts passwords of the account of its services: a service has the token of its start.

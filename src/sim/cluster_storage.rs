@@ -115,6 +115,13 @@ impl World {
         done
     }
 
+    /// A fault resets a bus: so it looks as if this node had done it.
+    pub fn reset_bus_by_fault<S: Scheduler>(&mut self, site: usize, by: Initiator, sched: &mut S) {
+        self.clusters[site].reset_is_fault = true;
+        self.with_bus(site, |bus, now| drop(bus.reset(by, ResetScope::Bus, now)), sched);
+        self.clusters[site].reset_is_fault = false;
+    }
+
     /// Somebody does something else with a bus.
     pub fn with_bus<S: Scheduler, T>(
         &mut self,
@@ -139,7 +146,8 @@ impl World {
                 BusHappening::Reset { by, dropped } => {
                     let count = self.clusters[site].resets.iter().max().copied().unwrap_or(0);
                     self.clusters[site].resets[usize::from(by.0)] = count + 1;
-                    (by, What::BusReset { dropped })
+                    let is_fault = self.clusters[site].reset_is_fault;
+                    (by, What::BusReset { dropped, is_fault })
                 }
                 BusHappening::ReservationLost { node, .. } => (node, What::ReservationLost),
                 BusHappening::LostDelayedWrite { node, .. } => {

@@ -76,6 +76,7 @@ impl World {
             timer,
             disk_chance,
             resets: vec![0; spec.hosts.len()],
+            reset_is_fault: false,
             locks: BTreeMap::new(),
             account: 0,
             owners,

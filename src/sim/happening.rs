@@ -119,6 +119,8 @@ pub enum What {
     BusReset {
         /// Reservations it dropped.
         dropped: u32,
+        /// Whether that was a fault, and no command of a node.
+        is_fault: bool,
     },
     /// The host could not renew a reservation.
     ReservationLost,

@@ -22,7 +22,7 @@ impl ClusterNode {
         }
         self.phase = Phase::Arbitrating;
         let disks = &mut self.parts.disks;
-        self.parts.quorum.arbitrate(NodeSet::only(self.me), disks, step!(self, now, out));
+        self.parts.quorum.arbitrate((NodeSet::only(self.me), 0), disks, step!(self, now, out));
     }
 
     pub(super) fn arbitrated(&mut self, won: bool, now: Now, out: &mut Outbox<ClusterOutput>) {

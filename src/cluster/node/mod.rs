@@ -451,8 +451,8 @@ impl ClusterNode {
             }
             Notice::RpcArrived { from, kind, body } => self.rpc(from, kind, &body, now, out),
             Notice::Arbitrate => {
-                let (members, disks) = (parts.membership.partition(), &mut parts.disks);
-                parts.quorum.arbitrate(members, disks, step!(self, now, out));
+                let all = (parts.membership.partition(), parts.membership.epoch());
+                parts.quorum.arbitrate(all, &mut parts.disks, step!(self, now, out));
             }
             Notice::MembersChanged { members, left, quorum_owner, epoch } => {
                 parts.updates.members_changed(members, epoch, step!(self, now, out));

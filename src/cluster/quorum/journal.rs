@@ -89,6 +89,7 @@ enum Job {
     Checkpoint(Why),
     Off,
     Owner,
+    Regroup,
     Close,
     Release { disk: DiskId, orderly: bool, last: bool },
 }
@@ -106,6 +107,7 @@ enum Appended {
     Change { sequence: u64, body: Vec<u8> },
     Off,
     Owner,
+    Regroup,
 }
 
 /// A checkpoint on its way.
@@ -197,6 +199,9 @@ impl Journal {
         let again = gone && step.config.profile.checkpoint_at_every_node_down;
         if wanted && (!self.logging || again) {
             self.jobs.push_back(Job::Checkpoint(Why::NodeDown));
+        } else if wanted && gone {
+            // Before anything is confirmed in the new membership.
+            self.jobs.push_front(Job::Regroup);
         } else if !wanted && self.logging {
             self.jobs.push_back(Job::Off);
         }
@@ -243,7 +248,7 @@ impl Journal {
             Job::Change { sequence, .. } => step.notice(Notice::Logged { sequence, ok: true }),
             Job::Close => step.notice(Notice::QuorumClosed),
             Job::Release { disk, orderly, .. } => step.notice(Notice::GiveDisk { disk, orderly }),
-            Job::Checkpoint(_) | Job::Off | Job::Owner => {}
+            Job::Checkpoint(_) | Job::Off | Job::Owner | Job::Regroup => {}
         }
     }
 
@@ -298,6 +303,10 @@ impl Journal {
             Job::Owner => {
                 let record = Record::Owner(step.me);
                 self.append(Appended::Owner, database.sequence, &record, volume, step);
+            }
+            Job::Regroup => {
+                let record = Record::Regroup;
+                self.append(Appended::Regroup, database.sequence, &record, volume, step);
             }
             Job::Close | Job::Release { .. } => return self.do_close(job, volume, database, step),
         }
@@ -415,7 +424,7 @@ impl Journal {
                     Appended::Change { sequence, body } => {
                         self.save(Why::LogFull, Some((sequence, body)), volume, database, step)
                     }
-                    Appended::Off | Appended::Owner => {
+                    Appended::Off | Appended::Owner | Appended::Regroup => {
                         self.save(Why::LogFull, None, volume, database, step)
                     }
                 }
@@ -471,7 +480,7 @@ impl Journal {
                 step.notice(Notice::Logged { sequence, ok: true });
             }
             Appended::Off => self.logging = false,
-            Appended::Owner => {}
+            Appended::Owner | Appended::Regroup => {}
         }
     }
 

@@ -10,8 +10,8 @@
 //! record  = mark:u16 kind:u8 length:u32 epoch:u64 sequence:u64 crc32:u32 body[length]     (little endian)
 //! ```
 //!
-//! The epoch is that of the membership in which the record was written: one that has missed a regroup sees
-//! by it that others went on without it.
+//! The epoch is that of the membership in which the record was written. The first thing that is written after
+//! a regroup tells the new one, so that a node that has missed it sees that others went on without it.
 //!
 //! The layout is our own: that of the product was never published. Q217147 tells what is in it; US6449734
 //! that two records can have one number, and that the later counts.
@@ -55,6 +55,8 @@ pub(super) enum Record {
     Owner(NodeId),
     /// A new quorum resource: its first checkpoint is still being made.
     New,
+    /// A regroup has put nodes out of the membership.
+    Regroup,
 }
 
 /// A record with when it was written.
@@ -114,7 +116,7 @@ pub(super) struct Replay {
     pub logging: bool,
     /// The number up to which the log is known to tell everything.
     pub tail: u64,
-    /// The epoch of the record that tells it.
+    /// The latest epoch in which something was written.
     pub epoch: u64,
 }
 
@@ -146,7 +148,7 @@ pub(super) fn put(epoch: u64, sequence: u64, record: &Record, out: &mut Vec<u8>)
             out.extend_from_slice(&checkpoint.checksum.unwrap_or(0).to_le_bytes());
         }
         Record::Owner(node) => out.push(node.0),
-        Record::Off | Record::New => {}
+        Record::Off | Record::New | Record::Regroup => {}
     }
     let length = (out.len() - start - RECORD_HEADER) as u32;
     out[start + 3..start + 7].copy_from_slice(&length.to_le_bytes());
@@ -203,28 +205,29 @@ fn is_torn(bytes: &[u8], start: usize) -> bool {
 pub(super) fn replay(log: Log, keeps_earlier: bool) -> Replay {
     let mut replay = Replay::default();
     for Entry { epoch, sequence, record } in log.records {
+        replay.epoch = replay.epoch.max(epoch);
         match record {
             Record::Checkpoint(checkpoint) => {
                 (replay.changes, replay.numbers) = (Vec::new(), Vec::new());
                 replay.checkpoint = Some((sequence, checkpoint));
                 replay.logging = checkpoint.logging;
-                (replay.tail, replay.epoch) = (sequence, epoch);
+                replay.tail = sequence;
             }
             Record::Change { number, .. } if keeps_earlier && replay.numbers.contains(&number) => {}
             Record::Change { number, body } => {
-                replay.undo(|_, other| other >= number);
+                replay.undo(|earlier, other| other >= number || earlier >= sequence);
                 replay.changes.push((sequence, body));
                 replay.numbers.push(number);
-                (replay.tail, replay.epoch) = (sequence, epoch);
+                replay.tail = sequence;
             }
             Record::Owner(_) => {
                 if !keeps_earlier {
                     replay.undo(|other, _| other > sequence);
                 }
-                (replay.tail, replay.epoch) = (sequence, epoch);
+                replay.tail = sequence;
             }
             Record::Off => replay.logging = false,
-            Record::New => {}
+            Record::New | Record::Regroup => {}
         }
     }
     replay
@@ -268,6 +271,7 @@ fn kind(record: &Record) -> u8 {
         Record::Off => 3,
         Record::Owner(_) => 4,
         Record::New => 5,
+        Record::Regroup => 6,
     }
 }
 
@@ -310,6 +314,7 @@ fn read_record(bytes: &[u8]) -> Option<(Entry, usize)> {
         (3, []) => Record::Off,
         (4, [node]) => Record::Owner(NodeId(*node)),
         (5, []) => Record::New,
+        (6, []) => Record::Regroup,
         _ => return None,
     };
     Some((Entry { epoch, sequence, record }, whole.len()))

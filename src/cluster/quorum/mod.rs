@@ -55,9 +55,13 @@ pub(super) struct Quorum {
     /// Whether this node is in a cluster: it has formed or joined one.
     in_cluster: bool,
     owner: Option<NodeId>,
-    /// The epoch of the membership in which this node came to hold it: of no later one has it a part in what
-    /// it finds there.
+    /// The epoch of the last membership of which this node knows all that was written there: the one in which
+    /// it came to hold it, or gave it up.
     held_in: u64,
+    /// The epoch that was installed when it arbitrated last: this part is told of it later.
+    arbitrated_in: u64,
+    /// This node has closed the log and holds the disk still.
+    is_closed: bool,
     arbitration: Arbitration,
     votes: Votes,
     opening: Option<Opening>,
@@ -86,8 +90,14 @@ impl Quorum {
     }
 
     /// Challenges or defends; ends in `Arbitrated`. `members` are the nodes of this partition; one of them
-    /// is asked, the owner of the quorum if it is among them.
-    pub fn arbitrate(&mut self, members: NodeSet, disks: &mut DiskDriver, step: &mut Step<'_>) {
+    /// is asked, the owner of the quorum if it is among them. `epoch` is that of the membership before.
+    pub fn arbitrate(
+        &mut self,
+        (members, epoch): (NodeSet, u64),
+        disks: &mut DiskDriver,
+        step: &mut Step<'_>,
+    ) {
+        self.arbitrated_in = epoch;
         let disk = match step.config.quorum {
             _ if self.switches.fix_quorum => None,
             QuorumKind::Disk(_) => step.config.quorum_disk(),
@@ -206,7 +216,7 @@ impl Quorum {
             return;
         }
         if owner == Some(step.me) {
-            self.held_in = self.journal.epoch;
+            self.comes_to_hold();
         }
         let before = std::mem::replace(&mut self.owner, owner);
         if let Some(before) = before {
@@ -218,6 +228,10 @@ impl Quorum {
         self.serve(step);
     }
 
+    fn comes_to_hold(&mut self) {
+        self.held_in = self.journal.epoch.max(self.arbitrated_in);
+    }
+
     /// A disk has gone online on this node; if it is the quorum, its log is opened.
     pub fn disk_online(&mut self, disk: DiskId, database: &Database, step: &mut Step<'_>) {
         if step.config.quorum_disk() != Some(disk)
@@ -227,7 +241,7 @@ impl Quorum {
             return;
         }
         if self.owner.replace(step.me) != Some(step.me) {
-            self.held_in = self.journal.epoch;
+            self.comes_to_hold();
         }
         self.opening.get_or_insert_with(|| Opening::new(false));
         self.volume.open(Place::Disk(disk));
@@ -264,7 +278,7 @@ impl Quorum {
             return true;
         }
         if !self.is_leaving {
-            self.is_leaving = true;
+            (self.is_leaving, self.is_closed) = (true, true);
             self.journal.release(disk, orderly, self.is_alone(step));
             self.work(database, step);
         }
@@ -342,7 +356,7 @@ impl Quorum {
             return self.work(database, step);
         }
         // Whoever takes the quorum next has the change too, unless nobody is there.
-        if self.is_leaving && self.is_alone(step) {
+        if self.is_closed && self.is_alone(step) && !is_off {
             self.journal.error = NOT_ONLINE;
             return step.notice(Notice::Logged { sequence, ok: false });
         }
@@ -370,6 +384,7 @@ impl Quorum {
 
     /// The service stops: a last checkpoint, the files closed; ends in `QuorumClosed`.
     pub fn close(&mut self, database: &Database, step: &mut Step<'_>) {
+        self.is_closed = true;
         if self.journal.is_open() {
             self.journal.close();
             self.work(database, step);
@@ -497,7 +512,7 @@ impl Quorum {
 
     /// The volume can be used from now on: what is on it?
     fn mounted(&mut self, database: &Database, step: &mut Step<'_>) {
-        self.is_leaving = false;
+        (self.is_leaving, self.is_closed) = (false, false);
         self.serve(step);
         if self.switches.no_quorum_logging {
             if self.opening.take().is_some_and(|opening| opening.forms) {
@@ -517,6 +532,10 @@ impl Quorum {
             if let Purpose::File(whom) = purpose {
                 self.files.ended(whom, Outcome::Failed, true, step);
             }
+        }
+        if self.owner == Some(step.me) {
+            // Until now all that was written was its own.
+            self.held_in = self.held_in.max(self.journal.epoch);
         }
         self.journal.forget(step);
         self.votes.release(step);

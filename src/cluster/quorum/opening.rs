@@ -418,8 +418,7 @@ impl Quorum {
             // Others went on without this node, and what they have confirmed must not be lost: if the log
             // tells of a later membership than its own, or of more than the one update that can be on its
             // way.
-            let missed = replay.tail > database.sequence && replay.epoch > self.held_in;
-            if missed || replay.tail > database.sequence + 1 {
+            if replay.epoch > self.held_in || replay.tail > database.sequence + 1 {
                 step.log(ClusterEvent::HaltedToStayConsistent { error: LOG_NOT_USABLE });
                 return step.notice(Notice::Halt(HaltReason::Inconsistent));
             }
@@ -452,7 +451,8 @@ impl Quorum {
     fn delete_unlisted(&mut self, opening: &Opening, database: &Database, step: &mut Step<'_>) {
         let is_file = |name: &&String| name.to_ascii_uppercase().ends_with(CHECKPOINT_FILE);
         let mut files = opening.names.iter().filter(is_file).peekable();
-        if files.peek().is_none() {
+        // Before SP5 nobody knows whether the database is whole.
+        if files.peek().is_none() || !step.config.profile.checkpoint_checksum {
             return;
         }
         let all = database.all_checkpoints().into_iter();

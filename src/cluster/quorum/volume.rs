@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Not done: a replica that missed the deletion of a file still has it, and it can be read again if that
-//! replica is among the majority asked. What is deleted here is not looked for any more.
+//! replica is among the majority asked: files of registry checkpoints are then deleted once more.
 
 use super::journal::LOG;
 use crate::cluster::ids::NodeSet;

@@ -46,7 +46,7 @@ fn play(seed: u64, profile: ClusterProfile, challengers: usize, pause: SimDurati
         lab.run(at.since(lab.now));
         let members = NodeSet::only(NodeId(node as u8 + 1));
         if !lab.is_paused(node) {
-            lab.act(node, |it, step| it.quorum.arbitrate(members, &mut it.disks, step));
+            lab.act(node, |it, step| it.quorum.arbitrate((members, 0), &mut it.disks, step));
         }
     }
     lab.run(SimDuration::from_secs(90));
@@ -145,7 +145,7 @@ fn the_owner_decides_at_once_on_nt40_and_after_the_shortest_time_on_w2k() {
         lab.run(SimDuration::from_secs(20));
         let start = lab.now;
         let members = NodeSet::only(NodeId(1));
-        lab.act(0, |it, step| it.quorum.arbitrate(members, &mut it.disks, step));
+        lab.act(0, |it, step| it.quorum.arbitrate((members, 0), &mut it.disks, step));
         let won =
             lab.wait(0, SimDuration::from_secs(30), |n| matches!(n, Notice::Arbitrated { .. }));
         assert_eq!(won, Some(Notice::Arbitrated { won: true }));
@@ -175,7 +175,7 @@ fn the_window_of_nt40_is_open_and_that_of_w2k_is_closed() {
         // The nodes do not hear each other any more; both arbitrate.
         for node in 0..2 {
             let members = NodeSet::only(NodeId(node as u8 + 1));
-            lab.act(node, |it, step| it.quorum.arbitrate(members, &mut it.disks, step));
+            lab.act(node, |it, step| it.quorum.arbitrate((members, 0), &mut it.disks, step));
         }
         let decided = |n: &Notice| matches!(n, Notice::Arbitrated { won: true });
         assert!(lab.wait(0, SimDuration::from_secs(30), decided).is_some());
@@ -234,7 +234,7 @@ fn an_isolated_owner_of_w2k3_yields_and_one_of_w2k_does_not() {
         lab.nodes[0].quorum.interface(NetworkId(0), false);
         for node in 0..1 + usize::from(challenged) {
             let members = NodeSet::only(NodeId(node as u8 + 1));
-            lab.act(node, |it, step| it.quorum.arbitrate(members, &mut it.disks, step));
+            lab.act(node, |it, step| it.quorum.arbitrate((members, 0), &mut it.disks, step));
         }
         lab.run(SimDuration::from_secs(60));
         lab.reserved.get(&0).copied()
@@ -253,7 +253,7 @@ fn nobody_waits_for_a_node_that_announced_its_shutdown() {
     lab.nodes[0].quorum.announced_shutdown(NodeId(2));
     let start = lab.now;
     let alone = NodeSet::only(NodeId(1));
-    lab.act(0, |it, step| it.quorum.arbitrate(alone, &mut it.disks, step));
+    lab.act(0, |it, step| it.quorum.arbitrate((alone, 0), &mut it.disks, step));
     let won = lab.wait(0, SimDuration::from_secs(30), |n| matches!(n, Notice::Arbitrated { .. }));
     assert_eq!(won, Some(Notice::Arbitrated { won: true }));
     assert!(lab.now.since(start) < SimDuration::from_millis(20));

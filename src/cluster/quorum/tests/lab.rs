@@ -608,7 +608,7 @@ impl Lab {
     pub fn form(&mut self, node: usize, switches: StartSwitches) -> Result<(), u32> {
         self.boot(node, switches);
         let members = NodeSet::only(NodeId(node as u8 + 1));
-        self.act(node, |it, step| it.quorum.arbitrate(members, &mut it.disks, step));
+        self.act(node, |it, step| it.quorum.arbitrate((members, 0), &mut it.disks, step));
         let span = SimDuration::from_secs(40);
         match self.wait(node, span, |n| matches!(n, Notice::Arbitrated { .. })) {
             Some(Notice::Arbitrated { won: true }) => {}

@@ -76,7 +76,7 @@ fn of_two_that_form_at_once_one_wins_at_most() {
         for node in 0..3 {
             five.lab.boot(node, SWITCHES);
             let members = NodeSet::only(NodeId(node as u8 + 1));
-            five.lab.act(node, |it, step| it.quorum.arbitrate(members, &mut it.disks, step));
+            five.lab.act(node, |it, step| it.quorum.arbitrate((members, 0), &mut it.disks, step));
             five.lab.run(chance.duration(SimDuration::ZERO, SimDuration::from_millis(4)));
         }
         five.lab.run(SimDuration::from_secs(60));

@@ -165,7 +165,7 @@ impl Cluster {
     fn take_over(&mut self, left: NodeSet) -> bool {
         let Some(next) = left.lowest() else { return false };
         let next = usize::from(next.0) - 1;
-        self.lab.act(next, |it, step| it.quorum.arbitrate(left, &mut it.disks, step));
+        self.lab.act(next, |it, step| it.quorum.arbitrate((left, 0), &mut it.disks, step));
         let decided = |n: &Notice| matches!(n, Notice::Arbitrated { .. });
         let won = self.lab.wait(next, SimDuration::from_secs(30), decided);
         if won != Some(Notice::Arbitrated { won: true }) {
@@ -642,30 +642,69 @@ fn a_change_on_its_way_survives_a_checkpoint() {
     }
 }
 
-/// The others put a node out of the membership that did not notice, changed one thing, and died. It stops: to
-/// go on would lose the change. The same record in its own membership was on its way, and is nobody's.
+/// What the others did while a node slept that they have put out of the membership.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Slept {
+    /// They changed one thing.
+    Change,
+    /// They confirmed what was in the log already when they put it out.
+    Confirmation,
+    /// They formed anew with less than it has, because changes were not logged, and went on from there.
+    LessThanItHas,
+}
+
+/// Then they died. It stops: to go on would lose what they have confirmed.
 #[test]
 fn who_slept_through_a_change_of_the_others_does_not_go_on_without_it() {
-    for slept in [true, false] {
+    for slept in [Slept::Change, Slept::Confirmation, Slept::LessThanItHas] {
         let mut cluster = Cluster::formed(4, ClusterProfile::w2k(4), 3).expect("it forms");
         assert!(cluster.join(1) && cluster.join(2));
         cluster.commit(20).expect("there is room");
         let (sleeper, epoch) = (NodeSet::only(NodeId(2)), cluster.epoch);
-        if slept {
-            assert!(cluster.change_members(cluster.members.without(sleeper)));
+        let others = cluster.members.without(sleeper);
+        if slept == Slept::Confirmation {
+            cluster.members = others;
             cluster.commit(20).expect("there is room");
-            [0, 2].into_iter().for_each(|node| cluster.lab.crash(node));
-            // Its own next regroup has the number of theirs.
-            (cluster.members, cluster.epoch) = (sleeper, epoch + 1);
-            let goes_on = cluster.take_over(sleeper);
-            cluster.lab.run(SimDuration::from_secs(5));
-            assert!(!goes_on || !cluster.alive());
-            assert!(cluster.lab.events(1).contains(&1073), "{:?}", cluster.lab.events(1));
-        } else {
-            assert!(cluster.lose_owner(true) && cluster.alive());
-            cluster.commit(20).expect("there is room");
+            cluster.members.insert(NodeId(2));
         }
+        assert!(cluster.change_members(others));
+        match slept {
+            Slept::Change => cluster.commit(20).expect("there is room"),
+            Slept::Confirmation => {}
+            Slept::LessThanItHas => cluster.lab.nodes[1].database.sequence += 10,
+        }
+        [0, 2].into_iter().for_each(|node| cluster.lab.crash(node));
+        // Its own next regroup has the number of theirs.
+        (cluster.members, cluster.epoch) = (sleeper, epoch + 1);
+        cluster.sequence = cluster.lab.nodes[1].database.sequence;
+        let goes_on = cluster.take_over(sleeper);
+        cluster.lab.run(SimDuration::from_secs(5));
+        assert!(!goes_on || !cluster.alive(), "{slept:?}");
+        assert!(cluster.lab.events(1).contains(&1073), "{slept:?}: {:?}", cluster.lab.events(1));
     }
+}
+
+/// The same record in its own membership was on its way, and is nobody's: the survivor goes on.
+#[test]
+fn a_change_that_a_dead_owner_was_making_stops_nobody() {
+    let mut cluster = Cluster::formed(4, ClusterProfile::w2k(4), 3).expect("it forms");
+    assert!(cluster.join(1) && cluster.join(2));
+    cluster.commit(20).expect("there is room");
+    assert!(cluster.lose_owner(true) && cluster.alive());
+    cluster.commit(20).expect("there is room");
+    // The owner gives the disk back and takes it again, with a change in the log that nobody has applied.
+    let (owner, sequence) = (cluster.owner, cluster.sequence + 1);
+    cluster.lab.act(owner, |it, step| {
+        it.quorum.log(sequence, &change(1000, 30), &it.database, step);
+    });
+    cluster.lab.run(SimDuration::from_millis(50));
+    cluster.lab.act(owner, |_, step| {
+        step.notice(Notice::GiveDisk { disk: QUORUM_DISK, orderly: true });
+    });
+    cluster.lab.run(SimDuration::from_secs(1));
+    cluster.lab.act(owner, |it, step| it.disks.take(QUORUM_DISK, false, true, step));
+    cluster.lab.run(SimDuration::from_secs(2));
+    assert!(cluster.alive());
 }
 
 /// A key was taken off its list, and the owner of the quorum died before it had deleted the file.
@@ -706,6 +745,10 @@ fn the_last_node_takes_no_change_while_it_gives_the_quorum_back() {
             step.notice(Notice::GiveDisk { disk: QUORUM_DISK, orderly: true });
         });
         assert_eq!(cluster.commit(20), result);
+        for _ in 0..if alone { 20 } else { 0 } {
+            cluster.lab.run(SimDuration::from_millis(1));
+            assert_eq!(cluster.commit(20), result, "the log is closed, or the disk given back");
+        }
     }
 }
 
