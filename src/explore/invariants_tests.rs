@@ -44,8 +44,8 @@ impl Look for Fake {
     fn runs_of(&self, node: NodeId, _: GroupId) -> Option<ResourceId> {
         self.running.iter().find(|(on, _)| *on == node).map(|(_, resource)| *resource)
     }
-    fn sequence(&self, _: NodeId) -> u64 {
-        self.sequence
+    fn sequence(&self, _: NodeId) -> Option<u64> {
+        Some(self.sequence)
     }
     fn holds_quorum(&self, node: NodeId) -> bool {
         node == A

@@ -28,8 +28,8 @@ pub(super) trait Look {
     fn is_up(&self, node: NodeId, at: SimTime) -> bool;
     /// A resource of a group whose code runs on a node.
     fn runs_of(&self, node: NodeId, group: GroupId) -> Option<ResourceId>;
-    /// The number of the last update in a node's database; 0 without a service.
-    fn sequence(&self, node: NodeId) -> u64;
+    /// The number of the last update in the database of a node that is a member, as it sees it itself.
+    fn sequence(&self, node: NodeId) -> Option<u64>;
     /// Whether a node is a member, as it sees it itself, and holds the quorum.
     fn holds_quorum(&self, node: NodeId) -> bool;
     /// The resources in a node's database.
@@ -73,9 +73,9 @@ impl Look for Outside<'_> {
         numbered.find_map(runs)
     }
 
-    fn sequence(&self, node: NodeId) -> u64 {
+    fn sequence(&self, node: NodeId) -> Option<u64> {
         let service = self.host(node).and_then(|host| host.cluster()?.service());
-        service.map_or(0, |service| service.database().sequence)
+        service.filter(|service| service.is_member()).map(|service| service.database().sequence)
     }
 
     fn holds_quorum(&self, node: NodeId) -> bool {

@@ -181,8 +181,18 @@ impl Journal {
     /// A change that needs not be logged here. It is remembered until it is applied: a checkpoint made in
     /// between does not hold it.
     pub fn pass(&mut self, sequence: u64, body: Vec<u8>, database: &Database) {
-        self.recent.retain(|(other, _)| (database.sequence + 1..sequence).contains(other));
+        self.forget_saved(database);
+        self.recent.retain(|(other, _)| *other < sequence);
         self.recent.push((sequence, body));
+    }
+
+    /// Changes are remembered until they are applied, and until a checkpoint that was begun before is done.
+    fn forget_saved(&mut self, database: &Database) {
+        let saved = match &self.doing {
+            Some(Doing::Save(saving) | Doing::Reset { saving, .. }) => saving.sequence,
+            Some(Doing::Append { .. }) | None => database.sequence,
+        };
+        self.recent.retain(|(sequence, _)| *sequence > saved);
     }
 
     /// Whether every change that was passed or logged is applied.
@@ -276,7 +286,7 @@ impl Journal {
         database: &Database,
         step: &mut Step<'_>,
     ) -> Option<Told> {
-        self.recent.retain(|(sequence, _)| *sequence > database.sequence);
+        self.forget_saved(database);
         let mut told = None;
         while self.is_open && self.doing.is_none() {
             let Some(job) = self.jobs.pop_front() else { break };
@@ -410,7 +420,7 @@ impl Journal {
         database: &Database,
         step: &mut Step<'_>,
     ) -> Option<Told> {
-        self.recent.retain(|(sequence, _)| *sequence > database.sequence);
+        self.forget_saved(database);
         match (self.doing.take()?, outcome) {
             (Doing::Append { record, length }, Outcome::Done) => {
                 self.length += length;

@@ -351,7 +351,7 @@ impl Quorum {
         encode_changes(changes, &mut body);
         let is_here = self.journal.is_open() || self.opening.is_some();
         let is_off = self.switches.fix_quorum || self.switches.no_quorum_logging;
-        if is_here && !is_off && !self.is_leaving {
+        if is_here && !is_off && !self.is_closed {
             self.journal.change(sequence, body, step);
             return self.work(database, step);
         }

@@ -642,6 +642,29 @@ fn a_change_on_its_way_survives_a_checkpoint() {
     }
 }
 
+/// A checkpoint that was begun when a change was logged and not applied yet does not hold it: the new log does.
+#[test]
+fn a_change_that_is_applied_during_a_checkpoint_is_in_the_new_log() {
+    let mut cluster = Cluster::formed(3, ClusterProfile::w2k(4), 3).expect("it forms");
+    assert!(cluster.join(1));
+    let (sequence, changes) = (cluster.sequence + 1, change(1, 20));
+    cluster.lab.act(0, |it, step| it.quorum.log(sequence, &changes, &it.database, step));
+    // The service stops: its last checkpoint is the next thing to do.
+    cluster.lab.act(0, |it, step| it.quorum.close(&it.database, step));
+    let logged = |n: &Notice| *n == Notice::Logged { sequence, ok: true };
+    assert!(cluster.lab.wait(0, SimDuration::from_secs(1), logged).is_some());
+    for node in cluster.up() {
+        let it = &mut cluster.lab.nodes[node];
+        it.database.apply(&changes).expect("it sets a value");
+        it.database.sequence = sequence;
+    }
+    cluster.states.push(cluster.lab.nodes[0].database.digest());
+    cluster.lab.run(SimDuration::from_secs(1));
+    cluster.lab.blackout();
+    assert_eq!(cluster.form(2, SWITCHES), Ok(()));
+    assert_eq!(cluster.state(2), Some(1));
+}
+
 /// What the others did while a node slept that they have put out of the membership.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Slept {
@@ -737,12 +760,15 @@ fn files_that_are_in_no_list_are_deleted_by_who_holds_the_quorum_next() {
 /// While the quorum is given back nothing is logged: the next owner has the change. The last node has nobody.
 #[test]
 fn the_last_node_takes_no_change_while_it_gives_the_quorum_back() {
-    for (alone, result) in [(true, Err(NOT_ONLINE)), (false, Ok(()))] {
+    for (alone, stops, result) in
+        [(true, false, Err(NOT_ONLINE)), (true, true, Err(NOT_ONLINE)), (false, false, Ok(()))]
+    {
         let mut cluster = Cluster::formed(3, ClusterProfile::w2k(4), 3).expect("it forms");
         assert!(alone || cluster.join(1));
         cluster.commit(20).expect("there is room");
-        cluster.lab.act(0, |_, step| {
-            step.notice(Notice::GiveDisk { disk: QUORUM_DISK, orderly: true });
+        cluster.lab.act(0, |it, step| match stops {
+            true => it.quorum.close(&it.database, step),
+            false => step.notice(Notice::GiveDisk { disk: QUORUM_DISK, orderly: true }),
         });
         assert_eq!(cluster.commit(20), result);
         for _ in 0..if alone { 20 } else { 0 } {
