@@ -85,8 +85,8 @@ pub(super) struct Invariants {
     reused: Vec<(SimTime, NodeId, u64)>,
     /// Nodes that have formed or joined since their service was started.
     in_cluster: NodeSet,
-    /// Somebody has challenged for the quorum since all of these had one membership: what unsafe arbitration
-    /// does can come only after that.
+    /// Somebody has challenged for the quorum or defended it since all nodes were in one membership: what
+    /// unsafe arbitration does can come only after that.
     disputed: bool,
     oracles: Oracles,
 }
@@ -158,9 +158,10 @@ impl Invariants {
     }
 
     /// A node has another membership. If all have the same one, and all are in it, no dispute is left.
-    fn settle(&mut self) {
-        let all = self.in_cluster;
-        self.disputed &= !all.iter().all(|node| self.members.get(&node) == Some(&all));
+    fn settle(&mut self, plan: &ClusterPlan) {
+        let all: NodeSet = plan.config.node_ids().collect();
+        self.disputed &=
+            self.in_cluster != all || !all.iter().all(|node| self.members.get(&node) == Some(&all));
     }
 
     fn down(&mut self, at: SimTime, node: NodeId, why: Option<HaltReason>) {
@@ -267,7 +268,7 @@ impl Invariants {
             }
             Observation::Members(members) => {
                 self.members.insert(node, members);
-                self.settle();
+                self.settle(plan);
             }
             Observation::Committed { sequence, digest }
                 if self.logged.get(&sequence).is_some_and(|logged| *logged) =>
@@ -288,15 +289,17 @@ impl Invariants {
             Observation::Formed => {
                 self.in_cluster.insert(node);
                 self.formed(at, node, plan, look);
-                self.settle();
+                self.settle(plan);
             }
             Observation::Joined => {
                 self.in_cluster.insert(node);
-                self.settle();
+                self.settle(plan);
             }
-            Observation::ArbitrationBegan { challenge: true } => {
+            Observation::ArbitrationBegan { challenge } => {
                 self.disputed = true;
-                self.resets.insert(node, 0);
+                if challenge {
+                    self.resets.insert(node, 0);
+                }
             }
             Observation::ArbitrationEnded { won: false } => {
                 self.resets.remove(&node);

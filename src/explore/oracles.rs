@@ -167,9 +167,7 @@ impl Oracles {
                     saved.is_none_or(|saved| saved.len() == SAVES_MAX || saved.contains(&digest));
                 if !known {
                     let detail = format!("node {} restored what nobody had saved", node.0);
-                    let begun = |file: &File| file.open.values().any(|begun| !begun.is_empty());
-                    let quirk = torn(profile).filter(|_| self.files.values().any(begun));
-                    let name = "restored-was-saved";
+                    let (name, quirk) = ("restored-was-saved", torn(profile));
                     out.push(Breach { at, name, quirk, detail });
                 }
             }
@@ -257,18 +255,16 @@ impl Oracles {
         let mut breach = |name, quirk, detail| out.push(Breach { at, name, quirk, detail });
         let file = self.files.entry((resource, number)).or_default();
         let open = file.open.values().flatten().any(|of| *of == digest);
-        // Only a write that nobody lived to end can have torn it.
-        let quirk = torn(profile).filter(|_| file.open.values().any(|begun| !begun.is_empty()));
         let given_up = file.given_up.take().is_some_and(|(by, saved)| {
             let begun = file.open.get(&by).is_some_and(|open| open.contains(&digest));
             saved != digest && !begun
         });
         if given_up {
             let detail = format!("node {} restored another state than was saved", node.0);
-            breach("saved-is-restored", quirk, detail);
+            breach("saved-is-restored", torn(profile), detail);
         } else if file.completed.is_some_and(|saved| saved != digest) && !open {
             let detail = format!("node {} restored an older state than was saved", node.0);
-            breach("newest-is-restored", quirk, detail);
+            breach("newest-is-restored", torn(profile), detail);
         }
         file.completed = Some(digest);
         let listed = look.listed(node);
