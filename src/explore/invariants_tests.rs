@@ -360,7 +360,7 @@ fn a_number_that_only_the_dead_have_used_is_given_out_again() {
     assert_eq!(story.broken(), [""; 0]);
 }
 
-/// A node that wakes may do so before it knows that it is no member any more; if it stays one, that is a loss.
+/// A node that wakes may do so before it knows that it is no member any more. If it stays one, it is a loss.
 #[test]
 fn a_sleeper_that_gives_a_confirmed_number_to_another_change_has_to_stop_in_time() {
     for stops in [true, false] {

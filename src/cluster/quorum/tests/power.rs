@@ -642,7 +642,7 @@ fn a_change_on_its_way_survives_a_checkpoint() {
     }
 }
 
-/// A checkpoint that was begun when a change was logged and not applied yet does not hold it: the new log does.
+/// A checkpoint that was begun when a change was logged and not applied yet lacks it: the new log has it.
 #[test]
 fn a_change_that_is_applied_during_a_checkpoint_is_in_the_new_log() {
     let mut cluster = Cluster::formed(3, ClusterProfile::w2k(4), 3).expect("it forms");
