@@ -115,7 +115,9 @@ impl Invariants {
                 self.oracles.runs(at, node, resource, look, &mut self.breaches);
             }
             What::Violated(violation) => {
-                self.breach(at, "one-writer", self.dispute(profile), format!("{violation:?}"));
+                // Two that have mounted one disk go on writing after they are members of one another again.
+                let quirk = profile.arbitration_min.is_zero().then_some("Q289863");
+                self.breach(at, "one-writer", quirk, format!("{violation:?}"));
             }
             What::ClusterDown(why) => self.down(at, node, why),
             What::BusReset { is_fault, .. } => {
